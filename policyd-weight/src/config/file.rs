@@ -11,7 +11,7 @@ use std::{
 use policy_store::{open_file, read_open_file};
 
 use super::DefaultSet;
-use crate::perl::{Variables, evaluate};
+use crate::perl::{Variables, evaluate, evaluate_to_fault};
 
 /// Where the options come from.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -120,6 +120,17 @@ pub fn load(source: &Source, before: Option<&Variables>) -> Result<Loaded, Strin
         Err(error) => return Err(error),
     }
     Ok(loaded)
+}
+
+/// The options of a file with a fault, as far as it can be read.
+pub(crate) fn load_to_fault(source: &Source) -> Variables {
+    let options = source.defaults.options(source.compat);
+    let options = options.unwrap_or_default();
+    let text = source.path.as_ref().and_then(|path| read(path).ok());
+    text.map_or_else(
+        || options.clone(),
+        |text| evaluate_to_fault(&text, &options),
+    )
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -55,6 +55,14 @@ pub fn evaluate(text: &[u8], options: &Variables) -> Result<Evaluated, Problem> 
     run(text, options.clone(), false)
 }
 
+/// The options as a file sets them before its first fault.
+pub(crate) fn evaluate_to_fault(text: &[u8], options: &Variables) -> Variables {
+    let text = characters(text);
+    let mut interpreter = Interpreter::new(&text, options.clone());
+    _ = interpreter.run();
+    interpreter.scope.options
+}
+
 /// Reads a file that defines the options there are.
 ///
 /// # Errors
@@ -65,8 +73,7 @@ pub fn define(text: &str) -> Result<Variables, Problem> {
 }
 
 fn run(text: &[u8], options: Variables, declares: bool) -> Result<Evaluated, Problem> {
-    // Each byte is a character: nothing is decoded.
-    let text: String = text.iter().map(|&byte| char::from(byte)).collect();
+    let text = characters(text);
     let mut interpreter = Interpreter::new(&text, options);
     interpreter.scope.declares = declares;
     if text.chars().count() > MAX_FILE {
@@ -84,6 +91,11 @@ fn run(text: &[u8], options: Variables, declares: bool) -> Result<Evaluated, Pro
         options: interpreter.scope.options,
         warnings: interpreter.warnings,
     })
+}
+
+/// Each byte is a character: nothing is decoded.
+fn characters(text: &[u8]) -> String {
+    text.iter().map(|&byte| char::from(byte)).collect()
 }
 
 /// How large a file may be.

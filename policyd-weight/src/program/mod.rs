@@ -13,6 +13,7 @@ mod maintenance;
 mod paths;
 mod pid_file;
 mod predecessor;
+mod serve;
 mod service;
 mod spawn;
 mod stop;

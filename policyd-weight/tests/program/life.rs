@@ -51,6 +51,36 @@ fn it_is_started_restarted_reloaded_and_stopped() {
     assert!(!world.path("pid").exists());
 }
 
+#[test]
+fn a_daemon_whose_file_has_a_fault_can_be_stopped() {
+    let world = World::new("");
+    for (fault, said) in [
+        ("if (1) {", ":4:1: error: "),
+        ("$NS = 'nowhere';", ":4:1: error: $NS"),
+    ] {
+        world.configure("");
+        let started = world.run(&["start"]);
+        assert!(started.status.success(), "{}", text(&started.stderr));
+        world.configure(fault);
+        // The next one would not start.
+        let restarted = world.run(&["restart"]);
+        assert_eq!(restarted.status.code(), Some(78));
+        assert!(world.is_listening());
+        let stopped = world.run(&["stop"]);
+        let (out, err) = (text(&stopped.stdout), text(&stopped.stderr));
+        assert!(stopped.status.success(), "{out} {err}");
+        assert!(err.contains(said), "{err}");
+        let goes_on = format!(
+            "stopping the daemon of {} all the same\n",
+            world.path("pid").display()
+        );
+        assert!(err.ends_with(&goes_on), "{err}");
+        assert!(!world.is_listening());
+        // Another pid file may be meant.
+        assert_eq!(world.run(&["stop"]).status.code(), Some(78));
+    }
+}
+
 /// With `-d` its log is on standard output, and its port is the one behind that of the file.
 fn start_with_its_log(world: &World) -> (Running, BufReader<ChildStdout>) {
     world.configure(&format!("$TCP_PORT = {};", world.port() - 1));
