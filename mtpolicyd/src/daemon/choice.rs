@@ -35,23 +35,47 @@ pub(super) fn choose<'c>(
     })
 }
 
-/// The first of these places where requests found a virtual host with the configuration before, and some do not with the next one.
+/// The first of these places where requests found a virtual host with the configuration before, and none does with the next one.
 pub(super) fn left_without_host<'e>(
     previous: &Config,
     next: &Config,
     places: &'e [Endpoint],
     may_be_only: bool,
 ) -> Option<&'e Endpoint> {
-    let by_context = |config: &Config, name: &str| {
-        config.globals.vhost_by_policy_context
-            && config.hosts.iter().any(|host| &*host.name == name)
-    };
-    let mut names = previous.hosts.iter().map(|host| &*host.name);
-    let loses_name = names.any(|name| by_context(previous, name) && !by_context(next, name));
+    let mut names = names_by_context(previous).peekable();
+    let loses_names = names.peek().is_some() && names.all(|name| !has_name(next, name));
     places.iter().find(|place| {
         at(next, place, may_be_only).is_none()
-            && (loses_name || at(previous, place, may_be_only).is_some())
+            && (loses_names || at(previous, place, may_be_only).is_some())
     })
+}
+
+/// What `policy_context` may not be any more at one of these places, where others of its values still have a virtual host.
+pub(super) fn names_without_host<'c>(
+    previous: &'c Config,
+    next: &Config,
+    places: &[Endpoint],
+    may_be_only: bool,
+) -> Vec<&'c str> {
+    if places
+        .iter()
+        .all(|place| at(next, place, may_be_only).is_some())
+    {
+        return vec![];
+    }
+    let names = names_by_context(previous);
+    names.filter(|name| !has_name(next, name)).collect()
+}
+
+/// Whether `policy_context` may have this value.
+fn has_name(config: &Config, name: &str) -> bool {
+    names_by_context(config).any(|other| other == name)
+}
+
+/// The values that `policy_context` may have.
+fn names_by_context(config: &Config) -> impl Iterator<Item = &str> {
+    let hosts = config.hosts.iter().map(|host| &*host.name);
+    hosts.filter(|name| config.globals.vhost_by_policy_context && !name.is_empty())
 }
 
 /// The virtual host of a place where the daemon listens.

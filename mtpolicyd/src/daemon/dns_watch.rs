@@ -2,6 +2,7 @@
 //! servers answer again; and it tries these while they do not answer, which is said once in the log, as is that they do again.
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -31,11 +32,10 @@ impl DnsWatch {
         if !is_needed || self.is_started.swap(true, Relaxed) {
             return;
         }
-        let (watched, test) = (Arc::clone(server), Arc::clone(&self.test));
-        let thread = thread::Builder::new().name("dns".to_owned());
-        let started = thread.spawn(move || run(&watched, &test));
-        if let Err(error) = started {
-            let text = format!("DNS lists are not tested: {error}");
+        if let Err(error) = spawn(Arc::clone(server), Arc::clone(&self.test)) {
+            let text = format!(
+                "DNS lists are not tested, nor is it said when DNS does not answer: {error}"
+            );
             server.services().journal.warning(&text);
         }
     }
@@ -46,10 +46,11 @@ impl DnsWatch {
     }
 }
 
-fn run(server: &Server, test: &Notify) {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let Ok(runtime) = runtime else { return };
-    runtime.block_on(async { join!(keep_tested(server, test), watch(server, test)) });
+fn spawn(server: Arc<Server>, test: Arc<Notify>) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let thread = thread::Builder::new().name("dns".to_owned());
+    let watch = async move { join!(keep_tested(&server, &test), watch(&server, &test)) };
+    thread.spawn(move || runtime.block_on(watch)).map(drop)
 }
 
 async fn keep_tested(server: &Server, test: &Notify) {

@@ -15,8 +15,12 @@ use policy_dns::DnsOptions;
 use policy_net::Endpoint;
 
 use super::{
-    background::Starter, choice::left_without_host, connection_states::ConnectionStates,
-    dns_watch::DnsWatch, handler::Server, log_file::LogFile,
+    background::Starter,
+    choice::{left_without_host, names_without_host},
+    connection_states::ConnectionStates,
+    dns_watch::DnsWatch,
+    handler::Server,
+    log_file::LogFile,
 };
 use crate::{
     config::{Config, Globals, LoadOptions},
@@ -129,10 +133,17 @@ impl Service for MtpolicydService {
         let endpoints = self.endpoints.get().map_or(&[][..], Vec::as_slice);
         if let Some(endpoint) = left_without_host(&previous, &config, endpoints, !self.compat) {
             let text = format!(
-                "reload: there is no <VirtualHost> for all requests that come to {endpoint} any more: the configuration of before stays"
+                "reload: there is no <VirtualHost> for requests that come to {endpoint} any more: the configuration of before stays"
             );
             journal.line(0, &text);
             return self.keep(&text, said);
+        }
+        for name in names_without_host(&previous, &config, endpoints, !self.compat) {
+            let text = format!(
+                "reload: no virtual host has the name {name} any more: requests with that policy_context are closed without an answer where no other is for their port"
+            );
+            journal.warning(&text);
+            said.push(text);
         }
         said.extend(self.say_what_needs_a_restart(&config));
         journal.set_level(self.log_level.unwrap_or(config.globals.log_level));

@@ -252,7 +252,13 @@ mod tests {
         assert!(!dns.is_answering());
         assert_eq!(ask(&dns, "other.example").await, Outcome::Timeout);
         let _server = NameServer::start_at(address, "other.example A 192.0.2.1\n");
-        dns.try_servers().await;
+        // A busy machine may not answer within the time.
+        for _ in 0..10 {
+            dns.try_servers().await;
+            if dns.has_answered() {
+                break;
+            }
+        }
         assert!(dns.has_answered());
         assert_eq!(ask(&dns, "other.example").await, Outcome::Records);
     }

@@ -36,7 +36,7 @@ fn a_reload_that_takes_the_virtual_host_of_a_port_is_refused() {
     let said = |count| {
         let port = world.port.number();
         let text = format!(
-            "error: reload: there is no <VirtualHost> for all requests that come to inet:127.0.0.1:{port} any more{stays}"
+            "error: reload: there is no <VirtualHost> for requests that come to inet:127.0.0.1:{port} any more{stays}"
         );
         (count, text)
     };
@@ -83,6 +83,28 @@ fn a_name_of_policy_context_without_which_requests_have_no_answer_stays() {
         reload(&world, &process, &config, count, said);
         assert!(world.ask(request).is_some());
     }
+}
+
+#[test]
+fn one_of_several_names_of_policy_context_may_go_which_is_said() {
+    let named = |name: &str| format!("<VirtualHost 1>\nname={name}\n{ACTION}</VirtualHost>\n");
+    let globals = "vhost_by_policy_context = 1\nport = PORT\n";
+    let world = World::new(&format!("{globals}{}{}", named("a"), named("b")));
+    let process = world.serve(&[]);
+    let said = "warning: reload: no virtual host has the name a any more: requests with that policy_context are closed without an answer";
+    reload(
+        &world,
+        &process,
+        &format!("{globals}{}", named("b")),
+        1,
+        said,
+    );
+    assert!(process.err.wait_lines(1, "the configuration is reloaded"));
+    assert_eq!(
+        world.ask("policy_context=b\nsender=a@x").as_deref(),
+        Some("action=reject one")
+    );
+    assert_eq!(world.ask("policy_context=a\nsender=a@x"), None);
 }
 
 #[cfg_attr(not(feature = "interop"), ignore = "needs root")]
