@@ -203,7 +203,7 @@ const TRY_TIME: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
+    use std::net::{SocketAddr, UdpSocket};
 
     use futures_util::future::join_all;
     use policy_testing::NameServer;
@@ -242,10 +242,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_is_back_is_noticed_although_nobody_asks() {
-        let address = UdpSocket::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        // Nothing listens there yet, and no other test does: none has this address, and the port is taken at all of them.
+        let neighbour = NameServer::start("");
+        let address = SocketAddr::from(([127, 77, 0, 5], neighbour.address().port()));
         let dns = Dns::servers(DnsOptions::new([address]));
         assert_eq!(ask_four(&dns).await, [Outcome::Unreachable; 4]);
         dns.try_servers().await;
