@@ -5,6 +5,7 @@ use std::{
     fs,
     io::Read,
     net::TcpStream,
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Command, Stdio},
 };
@@ -82,7 +83,8 @@ pub(crate) fn serve_with(
     }
     let path = directory.join("mtpolicyd.conf");
     fs::write(&path, format!("{options}{config}")).unwrap();
-    let mut process = Process::of(&mut command(&path, manner, &peers, directory));
+    let mut command = command(&path, manner, &peers, directory);
+    let mut process = Process::of(command.process_group(0));
     if is_original {
         wait_for(port, &mut process);
     } else {
@@ -91,9 +93,11 @@ pub(crate) fn serve_with(
     }
     ask(port, &peers, &process);
     assert!(process.is_running());
-    process.signal(Signal::TERM);
-    // Children of the original may hold its output for a while.
-    if !is_original {
+    if is_original {
+        // Its children would go on without it.
+        process.kill_group();
+    } else {
+        process.signal(Signal::TERM);
         let ended = process.end();
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }

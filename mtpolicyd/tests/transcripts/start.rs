@@ -4,16 +4,14 @@
 use std::{
     fs,
     net::TcpStream,
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Command, Stdio},
     thread::sleep,
     time::Duration,
 };
 
-use policy_testing::{
-    port::Port,
-    process::{Process, Signal},
-};
+use policy_testing::{port::Port, process::Process};
 
 use crate::run::{Manner, PERL};
 
@@ -301,10 +299,11 @@ fn start(config: &str, manner: Manner) -> Result<(), String> {
     let path = directory.path().join("mt.conf");
     let listen = format!("port = 127.0.0.1:{}\n", port.number());
     fs::write(&path, listen + &config).unwrap();
-    let mut process = Process::of(&mut command(&path, manner));
+    let mut process = Process::of(command(&path, manner).process_group(0));
     loop {
         if TcpStream::connect(("127.0.0.1", port.number())).is_ok() {
-            process.signal(Signal::TERM);
+            // Children of the original would go on without it.
+            process.kill_group();
             return Ok(());
         }
         if !process.is_running() {

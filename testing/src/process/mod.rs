@@ -92,6 +92,13 @@ impl Process {
         rustix::process::kill_process(id, signal).expect("it has not been waited for");
     }
 
+    /// Ends it with all that it has started, where its command has given it a process group of its own.
+    pub fn kill_group(&self) {
+        let id = i32::try_from(self.id()).expect("a process ID is small");
+        let id = rustix::process::Pid::from_raw(id).expect("and not 0");
+        rustix::process::kill_process_group(id, Signal::KILL).expect("it leads its group");
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("it is our child").is_none()
     }
