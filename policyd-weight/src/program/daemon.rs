@@ -94,6 +94,9 @@ fn stop_despite(args: &Args, fault: &Exit) -> Result<(), Exit> {
     let paths = Paths::new(&config::load_to_fault(&source(args)), args.debug);
     let shown = paths.pid_file.display();
     say(&format!("stopping the daemon of {shown} all the same"));
+    if args.empties_cache {
+        say("the cache is not emptied: the fault may be in what names it");
+    }
     check_user(args, &paths)?;
     paths.check()?;
     match stop::stop(&paths, args.compat)? {

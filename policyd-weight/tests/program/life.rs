@@ -77,7 +77,9 @@ fn a_daemon_whose_file_has_a_fault_can_be_stopped() {
         assert!(err.ends_with(&goes_on), "{err}");
         assert!(!world.is_listening());
         // Another pid file may be meant.
-        assert_eq!(world.run(&["stop"]).status.code(), Some(78));
+        let again = world.run(&["-k", "stop"]);
+        assert_eq!(again.status.code(), Some(78));
+        assert!(text(&again.stderr).contains("the cache is not emptied"));
     }
 }
 
