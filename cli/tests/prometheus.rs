@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -55,7 +54,7 @@ fn a_prometheus_that_scrapes_all_three_has_data_for_each_panel_and_alerts_for_wh
         fs::write(directory.path().join(file), rules.join("\n")).unwrap();
     }
     fs::write(directory.path().join("prometheus.yml"), config).unwrap();
-    let server = format!("127.0.0.1:{}", free_port());
+    let server = format!("127.0.0.1:{}", policy_testing::free_port());
     let mut command = Command::new("prometheus");
     command.current_dir(&directory).args([
         "--config.file=prometheus.yml",
@@ -246,12 +245,6 @@ impl Watched {
             _directory: directory,
         }
     }
-}
-
-/// The server names no port that it has chosen itself.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 fn contrib(part: &str) -> PathBuf {

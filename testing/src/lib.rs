@@ -16,6 +16,9 @@
 pub mod admin;
 #[cfg(feature = "process")]
 pub mod faults;
+mod free_port;
+pub use free_port::{free_port, free_port_and_bus};
+
 pub mod geoip;
 #[cfg(feature = "process")]
 pub mod handover;

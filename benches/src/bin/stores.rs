@@ -9,7 +9,6 @@ use std::{
     error::Error,
     fs,
     future::Future,
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -22,6 +21,7 @@ use policy_store::{
     Event, MemcachedOptions, MemcachedStore, MemoryOptions, MemoryStore, RedisOptions,
     RedisServers, RedisStore, Sqlite, SqliteOptions, SqliteStore, Store, Windows,
 };
+use policy_testing::free_port;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -49,7 +49,7 @@ struct Options {
 async fn main() -> Result<(), Failure> {
     let options = Options::parse();
     let directory = tempfile::tempdir()?;
-    let (redis, memcached) = (free_port()?, free_port()?);
+    let (redis, memcached) = (free_port().to_string(), free_port().to_string());
     let _redis = Server::start(
         "redis-server",
         &["--port", &redis, "--save", "", "--appendonly", "no"],
@@ -273,11 +273,4 @@ impl Drop for Server {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn free_port() -> Result<String, Failure> {
-    Ok(TcpListener::bind("127.0.0.1:0")?
-        .local_addr()?
-        .port()
-        .to_string())
 }

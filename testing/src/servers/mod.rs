@@ -10,13 +10,9 @@ pub use memcached::memcached;
 mod server;
 pub use server::{Server, run};
 
-use std::{net::TcpListener, path::Path};
+use std::path::Path;
 
-/// A port of 127.0.0.1 on which nobody listened just now.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
+pub use crate::free_port;
 
 /// A path as text.
 pub fn text(path: &Path) -> String {

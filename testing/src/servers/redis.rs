@@ -1,8 +1,7 @@
 //! redis-server: alone, with a replica and sentinels, and as a cluster.
 
-use std::net::TcpListener;
-
 use super::{Server, free_port, run};
+use crate::free_port_and_bus;
 
 const QUIET: [&str; 6] = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"];
 
@@ -72,7 +71,7 @@ pub fn cluster() -> Vec<Server> {
     servers
 }
 
-/// A server that is to belong to a cluster.
+/// A server that is to belong to a cluster: it talks with the others at the port that is 10,000 above its own.
 pub fn node() -> Server {
     let options = [
         "--cluster-enabled",
@@ -82,15 +81,5 @@ pub fn node() -> Server {
         "--cluster-require-full-coverage",
         "no",
     ];
-    with_port(node_port(), &options)
-}
-
-/// A port that is free, and the one that is 10,000 above, at which nodes talk with each other.
-fn node_port() -> u16 {
-    loop {
-        let port = free_port() - 10_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
+    with_port(free_port_and_bus(), &options)
 }
