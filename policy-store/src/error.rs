@@ -17,7 +17,7 @@ pub enum StoreError {
     #[error("connection failed: {0}")]
     Connection(Arc<io::Error>),
     /// The remote answers, but says that it cannot serve: it starts, is locked, or is no primary.
-    #[error("cannot serve: {0}")]
+    #[error("{0}")]
     NotServing(String),
     /// The remote refuses what was asked for.
     #[error("refused: {0}")]
@@ -50,6 +50,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What the remote has failed with: now, or when it was asked last. For a message that says itself that it is away.
+    pub fn reason(&self) -> Arc<str> {
+        match self {
+            Self::Away(reason) => Arc::clone(reason),
+            failed => failed.to_string().into(),
+        }
+    }
+
     /// Whether the remote is to blame and not the question: such errors, in a row, have the breaker open.
     pub fn is_outage(&self) -> bool {
         match self {

@@ -137,7 +137,7 @@ fn an_error_at_the_start_says_what_it_is_about() {
         ),
         (
             vec![missing, "inet:127.0.0.1:0", "3/1m"],
-            format!("{missing}: cannot serve: No such file or directory (os error 2)"),
+            format!("{missing}: No such file or directory (os error 2)"),
         ),
         (
             vec![file, &socket, "3/1m"],

@@ -199,10 +199,7 @@ async fn a_service_that_no_sentinel_knows_is_said() {
         password: None,
     }));
     let error = store.unwrap().get(b"key").await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "cannot serve: no sentinel names a primary of `other`"
-    );
+    assert_eq!(error.to_string(), "no sentinel names a primary of `other`");
 }
 
 /// The script and the rules are told equal events at equal times.

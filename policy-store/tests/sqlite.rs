@@ -231,7 +231,7 @@ async fn what_cannot_be_opened_is_said_at_once() {
     let path = directory.path().join("text");
     std::fs::write(&path, "This is no database. ".repeat(100)).unwrap();
     let error = Sqlite::open(SqliteOptions::new(path)).await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot serve: file is not a database");
+    assert_eq!(error.to_string(), "file is not a database");
     let mut options = options(directory.path());
     options.create = false;
     assert!(Sqlite::open(options).await.is_err());

@@ -93,7 +93,7 @@ fn a_database_file_is_away_and_back_in_the_words_of_all_stores() {
         assert_eq!(stored.ask(instance), "action=dunno");
     }
     stored.wait(&format!(
-        "error: connection db is away, and is tried in the background: {file}: cannot serve: No such file or directory"
+        "error: connection db is away, and is tried in the background: {file}: No such file or directory"
     ));
     stored.wait("; until it is back the plugins count, quota do what their on_error says, and requests have no sessions");
     stored.wait(&format!("plugin count failed: db ({file}): "));

@@ -120,7 +120,7 @@ impl Breaker {
             }
             status.state = BreakerState::Open;
             status.since = Instant::now();
-            status.error = Some(error.to_string().into());
+            status.error = Some(error.reason());
             true
         });
     }
@@ -142,7 +142,7 @@ impl Breaker {
             }
             Some(error) => {
                 status.state = BreakerState::Open;
-                status.error = Some(error.to_string().into());
+                status.error = Some(error.reason());
             }
         });
         outage.is_none()

@@ -3,7 +3,7 @@
 use policy_store::Store;
 
 use super::{
-    Backing, Cache, CacheError, cause,
+    Backing, Cache, CacheError,
     file::{HAM, SPAM},
     keys::{PREFIX, is_of, stored_key},
 };
@@ -100,7 +100,7 @@ impl Cache {
     pub async fn look(&self) -> Option<String> {
         let failed = self.refresh().await.err();
         let failed =
-            failed.map(|error| format!("the cache's file cannot be used: {}", cause(&error)));
+            failed.map(|error| format!("the cache's file cannot be used: {}", error.reason()));
         failed.or_else(|| self.away())
     }
 

@@ -22,7 +22,7 @@ use thiserror::Error;
 pub use entry::{Ham, Spam};
 pub use probe::probe;
 pub use store::{
-    OpenError, cause, check_store, file_of, open_file, open_file_to_read, open_store, shown_store,
+    OpenError, check_store, file_of, open_file, open_file_to_read, open_store, shown_store,
 };
 
 use crate::{config::CacheOptions, mail::Mail, score::Cached};
@@ -59,6 +59,17 @@ pub enum CacheError {
     /// The file or the store has failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl CacheError {
+    /// Why the place cannot be used, for a message that says so.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Away(why) => why.clone(),
+            Self::Store(error) => error.reason().to_string(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]

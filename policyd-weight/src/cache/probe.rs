@@ -1,7 +1,5 @@
 //! Whether a store that hosts share answers, for a check of the configuration.
 
-use std::error::Error;
-
 use policy_store::{Driver, Dsn, RedisStore, Sql, Store, StoreError};
 
 use super::store::redis;
@@ -34,13 +32,7 @@ pub async fn probe(name: &str) -> Option<String> {
             )
         }
     };
-    let mut why = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        why.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    Some(format!("{server} does not answer: {why}"))
+    Some(format!("{server} does not answer: {error}"))
 }
 
 async fn database(dsn: &Dsn) -> Result<(), StoreError> {

@@ -1,9 +1,6 @@
 //! Stores behind the caches: a file, or one that several hosts share.
 
-use std::{
-    error::Error,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use policy_store::{
     Driver, Dsn, InvalidDsn, RedisOptions, RedisServers, RedisStore, Secret, Sqlite, SqliteOptions,
@@ -30,6 +27,17 @@ pub enum OpenError {
     /// The store says so.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl OpenError {
+    /// Why it cannot be used, for a message that says that.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Store(error) => error.reason().to_string(),
+            error => error.to_string(),
+        }
+    }
 }
 
 /// The file of a host's cache. It is made if it is missing.
@@ -120,19 +128,6 @@ pub fn shown_store(name: &str) -> String {
         None if host.contains(':') => format!("{driver} database {database} at [{host}]{port}"),
         None => format!("{driver} database {database} at {host}{port}"),
     }
-}
-
-/// An error with what has caused it.
-#[must_use]
-pub fn cause(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut error = error.source();
-    while let Some(source) = error {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        error = source.source();
-    }
-    text
 }
 
 /// Looks at the name of a store alone; an empty one is none.

@@ -6,7 +6,7 @@ use policy_daemon::log::Level;
 
 use super::paths::Paths;
 use crate::{
-    cache::{Backing, OpenError, cause, open_file, open_store, shown_store},
+    cache::{Backing, OpenError, open_file, open_store, shown_store},
     perl::Variables,
     policy::Policy,
 };
@@ -43,7 +43,7 @@ impl CachePlace {
         };
         let failure = match opened {
             Ok(store) => attach(policy, Backing::Shared(store)).await.err(),
-            Err(error) => Some(cause(&error)),
+            Err(error) => Some(error.reason()),
         };
         if let Some(failure) = failure {
             self.say(
@@ -82,7 +82,9 @@ impl CachePlace {
             Some((outage, UNKNOWN))
         } else {
             let flushed = cache.flush().await;
-            flushed.err().map(|error| (cause(&error), IN_MEMORY))
+            flushed
+                .err()
+                .map(|error| (error.reason().to_string(), IN_MEMORY))
         };
         self.say(policy, failure);
     }
@@ -96,12 +98,12 @@ impl CachePlace {
     }
 
     async fn open(&self, policy: &Policy) -> Result<(), String> {
-        let failed = |error: OpenError| cause(&error);
+        let failed = |error: OpenError| error.reason();
         if !self.store.is_empty() {
             // Some stores connect only when they are asked. This one is asked no more: its connection is in this thread.
             let asked = open_store(&self.store).await.map_err(failed)?;
             let answer = asked.get(b"policyd-weight").await;
-            answer.map_err(|error| cause(&error))?;
+            answer.map_err(|error| error.reason().to_string())?;
             let store = open_store(&self.store).await.map_err(failed)?;
             return attach(policy, Backing::Shared(store)).await;
         }
@@ -150,7 +152,7 @@ impl CachePlace {
 
 async fn attach(policy: &Policy, backing: Backing) -> Result<(), String> {
     let attached = policy.cache().attach(backing).await;
-    attached.map_err(|error| cause(&error))
+    attached.map_err(|error| error.reason().to_string())
 }
 
 const IN_MEMORY: &str = "clients are remembered in memory until it can";

@@ -1,7 +1,7 @@
 //! `-s` and `-k`: the cache of the running daemon, or of the file where none runs, which processes of spawn(8) have as well.
 
 use std::{
-    error::Error,
+    fmt::Display,
     fs,
     io::{self, ErrorKind, Read, Write},
     os::unix::net::UnixStream,
@@ -17,9 +17,7 @@ use super::{
     pid_file::{self, Named},
     print, runtime, say,
 };
-use crate::cache::{
-    Backing, Cache, OpenError, cause, file_of, open_file, open_file_to_read, shown_store,
-};
+use crate::cache::{Backing, Cache, OpenError, file_of, open_file, open_file_to_read, shown_store};
 
 /// Prints the entries, after the cache that they are of.
 pub(super) fn show(paths: &Paths, store: &str) -> Result<(), Exit> {
@@ -245,8 +243,8 @@ async fn attached(path: &Path, opened: Result<SqliteStore, OpenError>) -> Result
     Ok(cache)
 }
 
-fn unusable(path: &Path, error: &dyn Error) -> Exit {
-    Exit::with_status(1, format!("{}: {}", path.display(), cause(error)))
+fn unusable(path: &Path, error: &dyn Display) -> Exit {
+    Exit::with_status(1, format!("{}: {error}", path.display()))
 }
 
 /// Longer than the daemon takes to write its file, and to answer.

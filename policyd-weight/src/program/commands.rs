@@ -11,7 +11,7 @@ use policy_daemon::{
 };
 
 use super::control;
-use crate::{cache::cause, policy::Policy};
+use crate::policy::Policy;
 
 /// `policyd-weight ctl`.
 pub(super) const CTL: CtlProgram<'static> = CtlProgram::new(
@@ -94,7 +94,7 @@ impl WeightCommands {
 
     async fn forget(&self, client: &str) -> Result<Done, String> {
         let forgotten = self.policy.cache().forget(client).await;
-        match forgotten.map_err(|error| cause(&error))? {
+        match forgotten.map_err(|error| error.reason())? {
             0 => Err(format!("nothing is known of {client}")),
             count => Ok(Done::changed(format!(
                 "entries of {client} that are forgotten: {count}"

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    cache::{Cache, cause},
+    cache::Cache,
     policy::{Policy, one_line},
 };
 
@@ -159,7 +159,7 @@ async fn kill(policy: &Policy) -> String {
             policy.log().info("cache killed");
             format!("kill {count}\n")
         }
-        Err(error) => format!("kill failed: {}\n", one_line(&cause(&error))),
+        Err(error) => format!("kill failed: {}\n", one_line(&error.reason())),
     }
 }
 

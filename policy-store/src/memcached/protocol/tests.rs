@@ -87,7 +87,7 @@ fn what_answers_something_else_is_refused() {
         (
             b"SERVER_ERROR out of memory storing object\r\n",
             Expect::Line,
-            "cannot serve: SERVER_ERROR out of memory storing object",
+            "SERVER_ERROR out of memory storing object",
         ),
         (
             b"CLIENT_ERROR bad data chunk\r\n",
