@@ -2,8 +2,12 @@
 
 use std::{
     borrow::Cow,
+    ffi::OsString,
     fs, io,
-    os::unix::fs::MetadataExt as _,
+    os::unix::{
+        ffi::{OsStrExt as _, OsStringExt as _},
+        fs::MetadataExt as _,
+    },
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -17,7 +21,7 @@ use rustix::{
 
 use super::{
     error::{error, is_locked},
-    opened::Opened,
+    opened::{Opened, log_of},
     options::SqliteOptions,
 };
 use crate::StoreError;
@@ -54,7 +58,13 @@ pub(super) fn connect(options: &SqliteOptions, patience: Duration) -> Result<Ope
         );
         // One that has been put there since.
         flags.set(OpenFlags::SQLITE_OPEN_NOFOLLOW, !options.follow_links);
-        let opened = Connection::open_with_flags(direct(options)?, flags);
+        let path = direct(options)?;
+        let opened = if options.read_only && is_immutable(&path) {
+            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+            Connection::open_with_flags(immutable(&path), flags)
+        } else {
+            Connection::open_with_flags(path, flags)
+        };
         opened.map_err(|error| with_cause(error, options))
     };
     let connection = connection?;
@@ -100,6 +110,32 @@ fn direct(options: &SqliteOptions) -> Result<Cow<'_, Path>, StoreError> {
     };
     let directory = directory.canonicalize().map_err(cannot_open)?;
     Ok(directory.join(name).into())
+}
+
+/// Whether nobody can change a file, nor has SQLite to make its shared memory beside it: it is on a file system that is read-only,
+/// and has nothing in a write-ahead log.
+fn is_immutable(path: &Path) -> bool {
+    let has_log = fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0);
+    !has_log && access(path, Access::WRITE_OK) == Err(Errno::ROFS)
+}
+
+/// The name by which SQLite opens such a file without a lock.
+fn immutable(path: &Path) -> OsString {
+    // An absolute path has a name of a host before it, which is empty.
+    let begin = if path.is_absolute() {
+        "file://"
+    } else {
+        "file:"
+    };
+    let mut name = begin.as_bytes().to_vec();
+    for &byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => name.extend(format!("%{byte:02x}").bytes()),
+            _ => name.push(byte),
+        }
+    }
+    name.extend(b"?immutable=1");
+    OsString::from_vec(name)
 }
 
 /// As SQLite says that it cannot open a file: there is no connection.
@@ -188,6 +224,27 @@ mod tests {
     use std::process;
 
     use super::*;
+
+    #[test]
+    fn a_file_that_does_not_change_is_opened_by_its_own_name() {
+        for (path, name) in [
+            ("/a/b c.sqlite", "file:///a/b c.sqlite?immutable=1"),
+            ("//a", "file:////a?immutable=1"),
+            ("a?b%#=&", "file:a%3fb%25%23=&?immutable=1"),
+        ] {
+            assert_eq!(immutable(Path::new(path)), OsString::from(name));
+        }
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["plain", "od?d%23#name"] {
+            let path = directory.path().join(name);
+            let made = Connection::open(&path).unwrap();
+            made.execute_batch("CREATE TABLE t (x)").unwrap();
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            let opened = Connection::open_with_flags(immutable(&path), flags).unwrap();
+            let count = opened.query_row("SELECT count(*) FROM t", [], |row| row.get(0));
+            assert_eq!(count, Ok(0));
+        }
+    }
 
     /// The locks of this process on a file, as the system lists them.
     fn locks(path: &Path) -> usize {

@@ -160,7 +160,7 @@ fn number_of(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().as_ref().map(number)
 }
 
-fn log_of(path: &Path) -> PathBuf {
+pub(super) fn log_of(path: &Path) -> PathBuf {
     beside(path, "-wal")
 }
 

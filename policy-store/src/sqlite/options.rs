@@ -21,7 +21,8 @@ pub struct SqliteOptions {
     /// A value that was written is there after a crash of the process; after one of the machine the last moments may be lost.
     /// Otherwise the file's own mode stays, and each commit waits for the disk.
     pub write_ahead: bool,
-    /// Whether nothing is written: a file or a table that is missing counts as an empty one, and is not made. No.
+    /// Whether nothing is written: a file or a table that is missing counts as an empty one, and is not made. A file on a file
+    /// system that is read-only can be read so as well. No.
     pub read_only: bool,
     /// Deadline and breaker: for a file that another process keeps locked. `deadline` is also SQLite's busy time-out.
     pub remote: RemoteOptions,
