@@ -171,11 +171,17 @@ struct Watched {
     read: Option<SystemTime>,
     /// At the last look.
     seen: Option<SystemTime>,
+    /// How many looks before the last one have found the same.
+    same: u32,
 }
 
 impl Watched {
     fn new(read: Option<SystemTime>) -> Self {
-        Self { read, seen: read }
+        Self {
+            read,
+            seen: read,
+            same: 0,
+        }
     }
 
     /// Whether it has changed since it was read. It is read now.
@@ -184,11 +190,21 @@ impl Watched {
         std::mem::replace(&mut self.read, modified) != modified
     }
 
-    /// Whether it has changed, and not since the last look: one that is being written is left alone. It is read now.
+    /// Whether it has changed, and not for several looks: one that is being written, with pauses as over a slow connection, is left
+    /// alone. It is read now.
     fn has_settled(&mut self, modified: Option<SystemTime>) -> bool {
-        std::mem::replace(&mut self.seen, modified) == modified && self.has_changed(modified)
+        let is_same = std::mem::replace(&mut self.seen, modified) == modified;
+        self.same = if is_same { self.same + 1 } else { 0 };
+        if self.same < SETTLED {
+            return false;
+        }
+        self.same = SETTLED;
+        self.has_changed(modified)
     }
 }
+
+/// How many looks, one a second, have to find the same. Nobody waits for longer who writes a file: an editor takes milliseconds.
+const SETTLED: u32 = 5;
 
 /// The word of a daemon that serves.
 pub(super) const READY: &[u8] = b" done\n";
@@ -203,23 +219,21 @@ mod tests {
     fn a_file_is_read_once_it_stays_as_it_is() {
         let at = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
         let mut file = Watched::new(at(1));
-        for (modified, is_read) in [
-            (at(1), false),
-            // It is being written, and has gone for a moment.
-            (at(2), false),
-            (at(3), false),
-            (None, false),
-            (at(4), false),
-            (at(4), true),
-            (at(4), false),
-            (None, false),
-            (None, true),
-            (None, false),
-        ] {
-            assert_eq!(file.has_settled(modified), is_read, "{modified:?}");
+        let mut read_at_look = |modified, looks: u32| {
+            let mut looks = 1..=looks;
+            looks.find(|_| file.has_settled(modified))
+        };
+        assert_eq!(read_at_look(at(1), 20), None);
+        // It is being written, with pauses, and has gone for a moment.
+        for modified in [at(2), at(3), None, at(4)] {
+            assert_eq!(read_at_look(modified, SETTLED), None, "{modified:?}");
         }
+        assert_eq!(read_at_look(at(5), 20), Some(SETTLED + 1));
+        assert_eq!(read_at_look(at(5), 20), None);
+        assert_eq!(read_at_look(None, 20), Some(SETTLED + 1));
+        assert_eq!(read_at_look(None, 20), None);
         // Who asks for it does not wait.
-        assert!(file.has_changed(at(5)) && !file.has_changed(at(5)));
-        assert!(!file.has_settled(at(5)));
+        assert!(file.has_changed(at(6)) && !file.has_changed(at(6)));
+        assert!((0..20).all(|_| !file.has_settled(at(6))));
     }
 }
