@@ -6,6 +6,7 @@ mod suite;
 
 use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use policy_store::{
     BreakerState, Event, Sql, Sqlite, SqliteOptions, SqliteStore, Store, StoreError, Value, Windows,
 };
@@ -86,22 +87,6 @@ async fn two_handles_of_one_file_lose_no_count() {
     assert_eq!(store.add(b"sum", 0, LONG).await.unwrap(), 160);
 }
 
-#[tokio::test]
-async fn several_values_come_in_the_order_of_their_keys() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(directory.path()).await;
-    let long = [b'x'; 5000];
-    for key in [&b"a"[..], &long] {
-        store.set(key, b"value", LONG).await.unwrap();
-    }
-    let values = store.values([&b"a"[..], b"b", &long]).await.unwrap();
-    assert_eq!(
-        values.iter().map(Option::is_some).collect::<Vec<_>>(),
-        [true, false, true]
-    );
-    assert_eq!(store.values([]).await.unwrap(), []);
-}
-
 /// Each file is new: SQLite does not wait by itself when two processes change the mode of one file.
 #[tokio::test]
 async fn a_start_waits_longer_than_a_call_for_a_file_that_another_process_has_locked() {
@@ -167,6 +152,32 @@ async fn a_full_store_loses_what_was_written_longest_ago() {
     assert!((100..=102).contains(&entries.len()), "{}", entries.len());
     assert_eq!(&*entries.last().unwrap().0, b"299");
     assert_eq!(store.entries(b"29", 5).await.unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn entries_after_a_point_are_those_that_were_written_since() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, other) = (store(directory.path()).await, store(directory.path()).await);
+    let (entries, point) = store.entries_after(b"", 0, 10).await.unwrap();
+    assert_eq!((entries.len(), point), (0, 0));
+    for key in [&b"a"[..], b"b"] {
+        other.set(key, b"1", LONG).await.unwrap();
+    }
+    let (entries, point) = store.entries_after(b"", point, 10).await.unwrap();
+    assert_eq!(entries.len(), 2);
+    assert_eq!(store.entries_after(b"", point, 10).await.unwrap().0, []);
+    other.set(b"a", b"2", LONG).await.unwrap();
+    let (entries, _) = store.entries_after(b"", point, 10).await.unwrap();
+    assert_eq!(entries, [(Bytes::from("a"), Bytes::from("2"))]);
+    assert_eq!(store.entries_after(b"b", point, 10).await.unwrap().0, []);
+    // The last one has gone, and the next one has its number.
+    other.delete(b"a").await.unwrap();
+    let (_, point) = store.entries_after(b"", point, 10).await.unwrap();
+    other.set(b"c", b"1", LONG).await.unwrap();
+    assert_eq!(
+        store.entries_after(b"", point, 10).await.unwrap().0.len(),
+        1
+    );
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 //! | [`mail`] | a request, and what follows from it alone |
 //! | [`dns`] | what DNS has to answer for a request, asked all at once |
 //! | [`cache`], [`memory`] | what is remembered of clients, and of the last mails |
+//! | `text` | texts whose characters are bytes |
 //! | `counters` | what is counted on the way |
 //! | `admin` | what `$ADMIN` shows of it |
 //! | [`policy`] | the answer to a request |
@@ -32,3 +33,4 @@ pub mod policy;
 pub mod program;
 pub mod regex;
 pub mod score;
+mod text;

@@ -1,59 +1,53 @@
 //! A request: the attributes that a score depends on, and what follows from them alone.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 /// The attributes of a request that count, in lower case, as the Perl program takes them.
 ///
-/// Texts are bytes, each a character from U+0000 to U+00FF: nothing is decoded.
+/// Texts are bytes, each a character from U+0000 to U+00FF: nothing is decoded. What is in lower case already is not copied.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[expect(missing_docs, reason = "each is the attribute of its name")]
-pub struct Attributes {
-    pub request: String,
-    pub protocol_state: String,
-    pub client_address: String,
-    pub client_name: String,
-    pub helo_name: String,
-    pub sender: String,
-    pub recipient: String,
-    pub instance: String,
+pub struct Attributes<'a> {
+    pub request: Cow<'a, str>,
+    pub protocol_state: Cow<'a, str>,
+    pub client_address: Cow<'a, str>,
+    pub client_name: Cow<'a, str>,
+    pub helo_name: Cow<'a, str>,
+    pub sender: Cow<'a, str>,
+    pub recipient: Cow<'a, str>,
+    pub instance: Cow<'a, str>,
 }
 
-impl Attributes {
+impl<'a> Attributes<'a> {
     /// Takes an attribute. The last one of a name counts.
-    pub fn set(&mut self, name: &[u8], value: &[u8]) {
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        let place = if is("request") {
-            &mut self.request
-        } else if is("protocol_state") {
-            &mut self.protocol_state
-        } else if is("client_address") {
-            &mut self.client_address
-        } else if is("client_name") {
-            &mut self.client_name
-        } else if is("helo_name") {
-            &mut self.helo_name
-        } else if is("sender") {
-            &mut self.sender
-        } else if is("recipient") {
-            &mut self.recipient
-        } else if is("instance") {
-            &mut self.instance
-        } else {
-            return;
-        };
-        // The end of a longer value is cut: no name and no address is so long.
-        let value = value.get(..MAX_VALUE).unwrap_or(value);
-        *place = match str::from_utf8(value) {
-            Ok(text) if text.is_ascii() => text.to_owned(),
-            _ => value.iter().map(|&byte| char::from(byte)).collect(),
-        };
-        place.make_ascii_lowercase();
+    pub fn set(&mut self, name: &[u8], value: &'a [u8]) {
+        if let Some(place) = self.place(name) {
+            // The end of a longer value is cut: no name and no address is so long.
+            *place = lower(value.get(..MAX_VALUE).unwrap_or(value));
+        }
+    }
+
+    fn place(&mut self, name: &[u8]) -> Option<&mut Cow<'a, str>> {
+        Some(match name {
+            b"request" => &mut self.request,
+            b"protocol_state" => &mut self.protocol_state,
+            b"client_address" => &mut self.client_address,
+            b"client_name" => &mut self.client_name,
+            b"helo_name" => &mut self.helo_name,
+            b"sender" => &mut self.sender,
+            b"recipient" => &mut self.recipient,
+            b"instance" => &mut self.instance,
+            _ if name.iter().any(u8::is_ascii_uppercase) => {
+                return self.place(&name.to_ascii_lowercase());
+            }
+            _ => return None,
+        })
     }
 
     /// Whether it is a bounce. A sender with an extension keeps its `@`, so that none becomes empty by that.
     #[must_use]
     pub fn has_no_sender(&self) -> bool {
-        or_empty(&self.sender).is_empty()
+        matches!(&*self.sender, "" | "0")
     }
 
     /// The client, HELO name, sender and recipient, as in lines of the log.
@@ -118,7 +112,7 @@ pub struct Mail {
 impl Mail {
     /// Looks at the attributes.
     #[must_use]
-    pub fn new(attributes: &Attributes) -> Self {
+    pub fn new(attributes: &Attributes<'_>) -> Self {
         let ip = expanded(&attributes.client_address);
         let from = or_empty(&stripped(&attributes.sender));
         let helo = or_empty(&attributes.helo_name);
@@ -130,7 +124,7 @@ impl Mail {
                 .rsplit_once('@')
                 .map(|(_, domain)| domain.to_owned()),
             recipient: or_empty(&attributes.recipient),
-            key: [attributes.instance.as_str(), &ip, &from].concat(),
+            key: [&*attributes.instance, &ip, &from].concat(),
             helo_is_address: bracketed_address(&helo).is_some_and(|address| address == ip),
             helo,
             from,
@@ -195,6 +189,22 @@ pub(crate) fn expanded(text: &str) -> String {
             .map(|group| format!("{group:04x}"))
             .join(":"),
         _ => text.to_owned(),
+    }
+}
+
+/// A value in lower case.
+fn lower(value: &[u8]) -> Cow<'_, str> {
+    let is_lower = |byte: &u8| byte.is_ascii() & !byte.is_ascii_uppercase();
+    // That looks at all bytes: it is quicker than to stop at one.
+    let is_plain = value
+        .iter()
+        .fold(true, |plain, byte| plain & is_lower(byte));
+    match str::from_utf8(value) {
+        Ok(text) if is_plain => Cow::Borrowed(text),
+        _ => {
+            let lower = value.to_ascii_lowercase().into_iter();
+            Cow::Owned(lower.map(char::from).collect())
+        }
     }
 }
 

@@ -126,6 +126,18 @@ async fn a_server_that_says_much_is_quoted_in_part() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_remote_behind_another_guard_is_said_to_be_away_once() {
+    let guard = guard(Arc::default());
+    for _ in 0..3 {
+        let away = Err::<(), _>(StoreError::Away("starting".into()));
+        guard.call(async { away }).await.unwrap_err();
+    }
+    let refused = guard.call(async { Ok(()) }).await.unwrap_err();
+    assert_eq!(refused.to_string(), "not asked, since it is away: starting");
+    assert_eq!(&*refused.reason(), "starting");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_between_two_outages_counts_anew() {
     let guard = guard(Arc::default());
     for _ in 0..4 {

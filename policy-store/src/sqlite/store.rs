@@ -67,23 +67,6 @@ impl SqliteStore {
         self
     }
 
-    /// The values of several keys, in their order: for one call what [`get`](Store::get) would take one each for.
-    ///
-    /// # Errors
-    ///
-    /// As those of [`Store`].
-    pub async fn values<'a>(
-        &self,
-        keys: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<Vec<Option<Bytes>>, StoreError> {
-        let keys: Vec<_> = keys.into_iter().map(own_key).collect();
-        self.read(move |connection, now| {
-            let values = keys.iter().map(|key| get(connection, key, now));
-            values.map(|value| Ok(value?.map(Bytes::from))).collect()
-        })
-        .await
-    }
-
     /// The live entries whose keys begin so, at most so many, those written longest ago first.
     ///
     /// # Errors
@@ -94,19 +77,39 @@ impl SqliteStore {
         prefix: &[u8],
         most: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        let (entries, _) = self.entries_after(prefix, 0, most).await?;
+        Ok(entries)
+    }
+
+    /// The same of those written after a point, and the point of now: 0 is before all. An entry whose value was changed in its
+    /// place, as by [`compare_and_set`](Store::compare_and_set), was written when it was new.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Store`].
+    pub async fn entries_after(
+        &self,
+        prefix: &[u8],
+        point: i64,
+        most: usize,
+    ) -> Result<(Vec<(Bytes, Bytes)>, i64), StoreError> {
         let prefix = prefix.to_vec();
         self.read(move |connection, now| {
-            let query = "SELECT key, value FROM policy_store WHERE substr(key, 1, ?2) = ?1 \
+            let last = "SELECT coalesce(max(id), 0) FROM policy_store";
+            let mut last = connection.prepare_cached(last)?;
+            let last = last.query_row([], |row| row.get(0))?;
+            let query = "SELECT key, value FROM policy_store WHERE id > ?5 AND substr(key, 1, ?2) = ?1 \
                 AND (expires IS NULL OR expires > ?3) ORDER BY id LIMIT ?4";
             let mut statement = connection.prepare_cached(query)?;
             let most = i64::try_from(most).unwrap_or(i64::MAX);
-            let rows = statement.query_map(params![prefix, prefix.len(), now, most], |row| {
+            let params = params![prefix, prefix.len(), now, most, point];
+            let rows = statement.query_map(params, |row| {
                 Ok((
                     Bytes::from(row.get::<_, Vec<u8>>(0)?),
                     Bytes::from(row.get::<_, Vec<u8>>(1)?),
                 ))
             })?;
-            rows.collect()
+            Ok((rows.collect::<Result<_, _>>()?, last))
         })
         .await
     }

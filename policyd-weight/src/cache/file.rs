@@ -1,13 +1,15 @@
 //! The file behind the tables of a daemon: taken over, and written after the fact.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use futures_util::future::join_all;
 use policy_store::{SqliteStore, Store, StoreError};
 
 use super::{
     Backing, Cache, Ham, KEPT, Spam, Tables,
-    keys::{PREFIX, bytes, ham_key, spam_keys, split_stored_key, stored_key},
+    keys::{PREFIX, split_stored_key, stored_key},
 };
-use crate::mail::Mail;
+use crate::text::{bytes, characters};
 
 impl Cache {
     /// Puts something behind the tables, once: the entries of a file are taken over.
@@ -17,59 +19,49 @@ impl Cache {
     /// The file cannot be read.
     pub async fn attach(&self, backing: Backing) -> Result<(), StoreError> {
         if let Backing::File(file) = &backing {
-            self.take_over(file).await?;
+            self.take_over(file, 0).await?;
         }
         // A second one is dropped.
         _ = self.backing.set(backing);
         Ok(())
     }
 
-    /// Writes what has changed into the file, and takes over what processes of spawn(8) have written there.
+    /// Writes what has changed into the file, and takes over what processes of spawn(8) have written there since the last time.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written or read.
+    pub async fn exchange(&self) -> Result<(), StoreError> {
+        let after = self.taken.load(Relaxed);
+        self.write_and_take(after).await
+    }
+
+    /// The same, and takes over what they have counted of clients that are known as well.
     ///
     /// # Errors
     ///
     /// The file cannot be written or read.
     pub async fn refresh(&self) -> Result<(), StoreError> {
+        self.write_and_take(0).await
+    }
+
+    async fn write_and_take(&self, after: i64) -> Result<(), StoreError> {
         self.flush().await?;
         match self.backing.get() {
-            Some(Backing::File(file)) => self.take_over(file).await,
+            Some(Backing::File(file)) => self.take_over(file, after).await,
             _ => Ok(()),
         }
     }
 
-    async fn take_over(&self, file: &SqliteStore) -> Result<(), StoreError> {
-        let entries = file.entries(PREFIX.as_bytes(), MAX_RESTORED).await?;
+    async fn take_over(&self, file: &SqliteStore, after: i64) -> Result<(), StoreError> {
+        let entries = file.entries_after(PREFIX.as_bytes(), after, MAX_RESTORED);
+        let (entries, point) = entries.await?;
+        self.taken.store(point, Relaxed);
         let mut tables = self.tables();
         for (key, value) in entries {
             tables.restore(&key, &value);
         }
         Ok(())
-    }
-
-    /// Takes over what processes of spawn(8) have written into the file of a client that is not known in memory.
-    pub(super) async fn look_for(&self, mail: &Mail) {
-        let Some(Backing::File(file)) = self.backing.get() else {
-            return;
-        };
-        let (spam, ham) = (spam_keys(mail), ham_key(mail));
-        {
-            let tables = self.tables();
-            if spam.iter().any(|key| tables.spam.has(key)) || tables.ham.has(&ham) {
-                return;
-            }
-        }
-        let keys = spam.iter().map(|key| stored_key(SPAM, key));
-        let keys: Vec<_> = keys.chain([stored_key(HAM, &ham)]).collect();
-        // One that fails knows nothing, and the log tells of it.
-        let Ok(values) = file.values(keys.iter().map(Vec::as_slice)).await else {
-            return;
-        };
-        let mut tables = self.tables();
-        for (key, value) in keys.iter().zip(values) {
-            if let Some(value) = value {
-                tables.restore(key, &value);
-            }
-        }
     }
 
     /// Writes what has changed into the file, if there is one.
@@ -153,7 +145,7 @@ impl Tables {
 
     /// Takes over an entry of a file.
     fn restore(&mut self, key: &[u8], value: &[u8]) {
-        let value: String = value.iter().map(|&byte| char::from(byte)).collect();
+        let value = characters(value);
         match split_stored_key(key) {
             Some((SPAM, key)) => {
                 if let Some(entry) = Spam::decode(&value) {

@@ -57,12 +57,6 @@ pub(super) fn split_stored_key(key: &[u8]) -> Option<(&str, &str)> {
 /// What all keys of a store begin with.
 pub(super) const PREFIX: &str = "policyd-weight-";
 
-pub(super) fn bytes(text: &str) -> Vec<u8> {
-    text.chars()
-        .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! The caches: clients that were rejected (SPAM), and clients that were accepted (HAM).
 //!
-//! A daemon keeps them in memory, and writes what has changed into a file once a second. Where a store is named each request
-//! asks that instead, and for processes of spawn(8) the file.
+//! A daemon keeps them in memory. Once a second it writes into a file what has changed, and reads what processes of spawn(8) have
+//! written there: these ask the file at each request. Where a store is named each request asks that instead.
 
 mod clients;
 mod entry;
@@ -12,7 +12,7 @@ mod store;
 mod table;
 
 use std::{
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError, atomic::AtomicI64},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -45,6 +45,8 @@ pub enum Known {
 pub struct Cache {
     tables: Mutex<Tables>,
     backing: OnceLock<Backing>,
+    /// Up to where the entries of a file were taken over.
+    taken: AtomicI64,
     /// Why nothing is behind the tables that is to be there.
     away: Mutex<Option<String>>,
 }
@@ -102,7 +104,6 @@ impl Cache {
         if let Some(Backing::Shared(store)) = self.backing.get() {
             return store::ask(store.as_ref(), mail, options, compat, now).await;
         }
-        self.look_for(mail).await;
         let mut tables = self.tables();
         for key in spam_keys(mail) {
             let Some(entry) = tables.spam.get_mut(&key) else {

@@ -10,9 +10,14 @@ use thiserror::Error;
 
 use super::{
     Ham, KEPT, Known, Spam, answer,
-    keys::{bytes, ham_key, spam_key, spam_keys, stored_key},
+    keys::{ham_key, spam_key, spam_keys, stored_key},
 };
-use crate::{config::CacheOptions, mail::Mail, score::Cached};
+use crate::{
+    config::CacheOptions,
+    mail::Mail,
+    score::Cached,
+    text::{bytes, characters},
+};
 
 /// Why a store is not to be had.
 #[derive(Debug, Error)]
@@ -250,6 +255,6 @@ async fn get<E>(
     decode: impl Fn(&str) -> Option<E>,
 ) -> Option<(Vec<u8>, E)> {
     let value = store.get(key).await.ok().flatten()?;
-    let text: String = value.iter().map(|&byte| char::from(byte)).collect();
+    let text = characters(&value);
     Some((value.to_vec(), decode(&text)?))
 }

@@ -39,10 +39,6 @@ impl<E> Table<E> {
         }
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
-    }
-
     /// Above `max` entries, those that were seen longest ago go down to `size`. How many.
     pub(super) fn purge(&mut self, size: usize, max: usize, seen: impl Fn(&E) -> i64) -> usize {
         if self.entries.len() <= max {

@@ -191,13 +191,13 @@ async fn a_file_is_the_same_for_all_processes() {
         mail("192.0.2.2", "x@acme.test"),
     );
     spawned.learn(&a, &spam(true), &options(), 100).await;
-    daemon.refresh().await.unwrap();
+    daemon.exchange().await.unwrap();
     assert_eq!(
         daemon.entries(),
         ["blocked: 192.0.2.1-\u{fc}@acme.test 3 1 100"]
     );
     daemon.learn(&b, &ham(), &options(), 100).await;
-    daemon.flush().await.unwrap();
+    daemon.exchange().await.unwrap();
     let known = spawned.ask(&b, &options(), false, 101).await;
     assert!(matches!(known, Some(Known::Soft(_))), "{known:?}");
     assert_eq!(daemon.empty().await.unwrap(), Some(2));

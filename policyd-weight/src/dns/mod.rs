@@ -19,6 +19,7 @@ use crate::{
     mail::Mail,
     perl::Variables,
     score::{Facts, with_parents},
+    text::bytes,
 };
 
 /// The name servers, and what is known of lists.
@@ -122,7 +123,8 @@ impl Dns {
 
     async fn spf(&self, config: &Config, mail: &Mail, resolver: &impl Resolver) -> Option<String> {
         let address = mail.address.filter(|_| !config.spf_scores.is_empty())?;
-        let request = spf::SpfRequest::mail_from(address, bytes(&mail.from), bytes(&mail.helo));
+        let owned = |text| bytes(text).into_owned();
+        let request = spf::SpfRequest::mail_from(address, owned(&mail.from), owned(&mail.helo));
         let verdict = spf::check(resolver, &request, &spf::SpfOptions::default()).await;
         Some(verdict.result().as_str().to_owned())
     }
@@ -173,12 +175,6 @@ fn name(text: &str) -> Option<Name> {
         return Name::from_labels(octets.chain([&b"in-addr"[..], b"arpa"])).ok();
     }
     Name::parse(bytes(text)).ok()
-}
-
-fn bytes(text: &str) -> Vec<u8> {
-    text.chars()
-        .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
-        .collect()
 }
 
 /// One question, with all tries at all servers.

@@ -3,7 +3,7 @@
 use crate::{config::Config, mail::Attributes};
 
 /// What needs no score: bounces, and mail for who answers for the host.
-pub(super) fn without_score(attributes: &Attributes) -> Option<String> {
+pub(super) fn without_score(attributes: &Attributes<'_>) -> Option<String> {
     if attributes.has_no_sender() {
         return Some("DUNNO NULL (<>) Sender".into());
     }
@@ -13,7 +13,7 @@ pub(super) fn without_score(attributes: &Attributes) -> Option<String> {
 }
 
 /// What Postfix is sent of an action. An explanation shows the same.
-pub(super) fn sent(config: &Config, attributes: &Attributes, action: String) -> String {
+pub(super) fn sent(config: &Config, attributes: &Attributes<'_>, action: String) -> String {
     let mut action = restriction_class(action);
     // Postfix can add no header any more, and warns of an answer that asks for it.
     if !config.compat
@@ -22,11 +22,11 @@ pub(super) fn sent(config: &Config, attributes: &Attributes, action: String) -> 
     {
         action = format!("DUNNO {header}");
     }
-    one_line(action)
+    in_a_line(action)
 }
 
 /// An answer in one line, whatever the options and the client have in it.
-fn one_line(mut action: String) -> String {
+fn in_a_line(mut action: String) -> String {
     const ENDS: [char; 3] = ['\0', '\n', '\r'];
     // No text is longer than its bytes: most need no count.
     if action.len() > MAX_ANSWER {
@@ -76,11 +76,11 @@ mod tests {
             ("  ", "DUNNO"),
             ("550 \u{fc}", "550 \u{fc}"),
         ] {
-            assert_eq!(one_line(action.into()), expected);
+            assert_eq!(in_a_line(action.into()), expected);
         }
         // Each character is a byte.
         assert_eq!(
-            one_line("\u{fc}".repeat(10_000)),
+            in_a_line("\u{fc}".repeat(10_000)),
             "\u{fc}".repeat(MAX_ANSWER)
         );
     }

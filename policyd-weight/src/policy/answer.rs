@@ -9,7 +9,6 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     Decided, NotAnswered, Policy, Settings,
     action::{sent, without_score},
-    bytes,
 };
 use crate::{
     cache::{Known, now},
@@ -18,6 +17,7 @@ use crate::{
     mail::{Attributes, Mail},
     memory::Remembered,
     score::{Decision, Scoring, Verdict},
+    text::bytes,
 };
 
 impl Policy {
@@ -26,18 +26,18 @@ impl Policy {
     /// # Errors
     ///
     /// [`NotAnswered`].
-    pub async fn answer(&self, attributes: &Attributes) -> Result<String, NotAnswered> {
+    pub async fn answer(&self, attributes: &Attributes<'_>) -> Result<String, NotAnswered> {
         self.answer_and_tell(attributes, None).await
     }
 
     /// The same, which tells how it was decided.
     pub(crate) async fn answer_and_tell(
         &self,
-        attributes: &Attributes,
+        attributes: &Attributes<'_>,
         told: Option<&mut Decided>,
     ) -> Result<String, NotAnswered> {
         if attributes.request != "smtpd_access_policy" {
-            return Err(NotAnswered::Type(attributes.request.clone()));
+            return Err(NotAnswered::Type(attributes.request.to_string()));
         }
         let start = now();
         let settings = self.settings();
@@ -74,7 +74,7 @@ impl Policy {
     fn log_request(
         &self,
         line: &str,
-        attributes: &Attributes,
+        attributes: &Attributes<'_>,
         action: &str,
         begin: Option<Instant>,
     ) {
@@ -98,7 +98,7 @@ impl Policy {
     async fn decide(
         &self,
         settings: &Settings,
-        attributes: &Attributes,
+        attributes: &Attributes<'_>,
         mut told: Option<&mut Decided>,
     ) -> Result<String, NotAnswered> {
         let config = settings.config();

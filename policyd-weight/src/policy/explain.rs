@@ -36,9 +36,9 @@ impl Policy {
     /// # Errors
     ///
     /// [`NotAnswered`].
-    pub async fn explain(&self, attributes: &Attributes) -> Result<Explanation, NotAnswered> {
+    pub async fn explain(&self, attributes: &Attributes<'_>) -> Result<Explanation, NotAnswered> {
         if attributes.request != "smtpd_access_policy" {
-            return Err(NotAnswered::Type(attributes.request.clone()));
+            return Err(NotAnswered::Type(attributes.request.to_string()));
         }
         let settings = self.settings();
         let config = settings.config();

@@ -6,10 +6,7 @@ mod dns_state;
 mod explain;
 mod settings;
 
-use std::{
-    borrow::Cow,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use policy_daemon::{
     admin::Changes,
@@ -174,16 +171,6 @@ impl Policy {
         });
         lines.collect()
     }
-}
-
-/// The bytes of a text whose characters are bytes.
-pub(crate) fn bytes(text: &str) -> Cow<'_, [u8]> {
-    if text.is_ascii() {
-        return Cow::Borrowed(text.as_bytes());
-    }
-    text.chars()
-        .map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?'))
-        .collect()
 }
 
 /// A report in one line of the log.

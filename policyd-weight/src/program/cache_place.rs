@@ -72,7 +72,8 @@ impl CachePlace {
         policy.cache().set_away(self.shown().map(away));
     }
 
-    /// For a daemon, at the start and each second: opens the place if it has not been opened, and writes what has changed.
+    /// For a daemon, at the start and each second: opens the place if it has not been opened, writes what has changed,
+    /// and reads what others have written.
     pub(super) async fn keep(&mut self, policy: &Policy) {
         let cache = policy.cache();
         let failure = if !cache.is_backed() {
@@ -81,8 +82,8 @@ impl CachePlace {
         } else if let Some(outage) = cache.outage() {
             Some((outage, UNKNOWN))
         } else {
-            let flushed = cache.flush().await;
-            flushed
+            let exchanged = cache.exchange().await;
+            exchanged
                 .err()
                 .map(|error| (error.reason().to_string(), IN_MEMORY))
         };

@@ -17,7 +17,10 @@ use super::{
     pid_file::{self, Named},
     print, runtime, say,
 };
-use crate::cache::{Backing, Cache, OpenError, file_of, open_file, open_file_to_read, shown_store};
+use crate::{
+    cache::{Backing, Cache, OpenError, file_of, open_file, open_file_to_read, shown_store},
+    text::characters,
+};
 
 /// Prints the entries, after the cache that they are of.
 pub(super) fn show(paths: &Paths, store: &str) -> Result<(), Exit> {
@@ -161,7 +164,7 @@ fn ask<'a>(paths: &'a Paths, line: &str) -> Result<Option<(&'a Path, String)>, E
     if answer.is_empty() {
         return Err(failed(io::Error::other("it has not answered")));
     }
-    let answer = answer.iter().map(|&byte| char::from(byte)).collect();
+    let answer = characters(&answer);
     Ok(Some((socket, answer)))
 }
 

@@ -28,6 +28,7 @@ use tokio::{
 use crate::{
     cache::Cache,
     policy::{Policy, one_line},
+    text::bytes,
 };
 
 /// The socket, whose file goes with it.
@@ -147,7 +148,7 @@ async fn answer(stream: UnixStream, policy: &Policy) -> io::Result<()> {
         Some("kill") => kill(policy).await,
         _ => format!("unknown cache request: {line}\nEOF\n"),
     };
-    stream.write_all(&crate::policy::bytes(&answer)).await?;
+    stream.write_all(&bytes(&answer)).await?;
     stream.shutdown().await
 }
 

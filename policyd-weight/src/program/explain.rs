@@ -9,7 +9,7 @@ use policy_daemon::log::Log;
 use policy_proto::{MessageDecoder, Request};
 
 use super::{Args, Exit, handler::attributes, runtime, settings};
-use crate::policy::{Policy, bytes};
+use crate::{policy::Policy, text::bytes};
 
 pub(super) fn run(args: &Args) -> Result<(), Exit> {
     let policy = Policy::new(settings(args)?, Log::buffered());

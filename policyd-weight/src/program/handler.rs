@@ -9,7 +9,8 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::{
     mail::Attributes,
-    policy::{Decided, NotAnswered, Policy, bytes},
+    policy::{Decided, NotAnswered, Policy},
+    text::bytes,
 };
 
 /// Answers requests.
@@ -48,7 +49,7 @@ impl Handler for WeightHandler {
 }
 
 /// The attributes of a request that count.
-pub(super) fn attributes(request: &Request) -> Attributes {
+pub(super) fn attributes(request: &Request) -> Attributes<'_> {
     let mut attributes = Attributes::default();
     for (name, value) in request.attributes() {
         attributes.set(name, value);

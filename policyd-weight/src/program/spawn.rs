@@ -13,7 +13,8 @@ use tokio::{sync::mpsc, time::sleep};
 use super::{Exit, cache_place::CachePlace, handler::log_attributes, paths::Paths, runtime};
 use crate::{
     mail::Attributes,
-    policy::{Policy, Settings, bytes},
+    policy::{Policy, Settings},
+    text::bytes,
 };
 
 /// Answers until the input ends.

@@ -204,7 +204,7 @@ impl<'a> Scoring<'a> {
 
     /// Adds an item: its text is that of the score.
     fn add(&mut self, step: &'static str, looked_up: &str, item: &str, score: &Score) {
-        self.text.push_str(&format!(" {item}={}", score.text));
+        self.text.extend([" ", item, "=", &score.text]);
         self.rate += score.value;
         self.row(step, looked_up, item, score);
     }

@@ -55,7 +55,7 @@ fn policy(file: &NamedTempFile, compat: bool) -> Policy {
     Policy::new(Settings::load(source, None).unwrap(), Log::buffered())
 }
 
-fn attributes(sender: &str, instance: &str) -> Attributes {
+fn attributes<'a>(sender: &'a str, instance: &'a str) -> Attributes<'a> {
     let mut attributes = Attributes::default();
     for (name, value) in [
         ("request", "smtpd_access_policy"),
@@ -73,7 +73,8 @@ fn attributes(sender: &str, instance: &str) -> Attributes {
 async fn a_label_that_is_too_long_closes_the_connection_with_compat_alone() {
     let dns = NameServer::start(ZONE);
     let file = file(&dns, "");
-    let mail = attributes(&format!("x@{}.test", "a".repeat(64)), "1");
+    let sender = format!("x@{}.test", "a".repeat(64));
+    let mail = attributes(&sender, "1");
     for compat in [true, false] {
         let answer = policy(&file, compat).answer(&mail).await;
         assert_eq!(answer.is_err(), compat, "{answer:?}");
@@ -100,11 +101,9 @@ async fn a_size_of_zero_forgets_accepted_clients_at_once() {
 #[test]
 fn a_label_has_63_characters_at_most() {
     for (length, is_long) in [(63, false), (64, true)] {
+        let sender = format!("x@{}.test", "a".repeat(length));
         let mut attributes = Attributes::default();
-        attributes.set(
-            b"sender",
-            format!("x@{}.test", "a".repeat(length)).as_bytes(),
-        );
+        attributes.set(b"sender", sender.as_bytes());
         assert_eq!(has_long_label(&Mail::new(&attributes)), is_long, "{length}");
     }
 }
