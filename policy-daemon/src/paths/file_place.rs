@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, openat, renameat, statat, unlinkat},
+    fs::{AtFlags, FileType, Mode, OFlags, mkdirat, openat, renameat, statat, unlinkat},
     io::Errno,
     process::geteuid,
 };
@@ -137,12 +137,32 @@ impl FilePlace {
     }
 
     /// Gives the file this content, with this mode, in one step: where it fails, what was there before stays. It is written beside
-    /// it, as `NAME.new`.
+    /// it, as `NAME.PID.new`, so that processes that do so at once do not meet.
     ///
     /// # Errors
     ///
     /// As those of the system; a link, or anything else that is no regular file, in its place.
     pub fn replace(&self, mode: u32, content: &[u8]) -> io::Result<()> {
+        let new = self.write_beside(mode, content)?;
+        let put = renameat(&self.directory, &new, &self.directory, &self.name);
+        if put.is_err() {
+            _ = unlinkat(&self.directory, &new, AtFlags::empty());
+        }
+        Ok(put?)
+    }
+
+    /// Looks whether [`replace`](Self::replace) could write, and leaves what is there as it is.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`replace`](Self::replace).
+    pub fn check_replace(&self, mode: u32) -> io::Result<()> {
+        let new = self.write_beside(mode, b"")?;
+        Ok(unlinkat(&self.directory, &new, AtFlags::empty())?)
+    }
+
+    /// Writes a new file, which is to take the place of the file: its name.
+    fn write_beside(&self, mode: u32, content: &[u8]) -> io::Result<OsString> {
         match statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile => {}
             Ok(_) => return Err(io::Error::other("no regular file")),
@@ -150,9 +170,9 @@ impl FilePlace {
             Err(error) => return Err(error.into()),
         }
         let mut new = self.name.clone();
-        new.push(".new");
+        new.push(format!(".{}.new", std::process::id()));
         let unlink = || unlinkat(&self.directory, &new, AtFlags::empty());
-        // One that a process has left behind.
+        // One that a process of this number has left behind.
         match unlink() {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
@@ -160,12 +180,10 @@ impl FilePlace {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = openat(&self.directory, &new, flags, Mode::from_raw_mode(mode))?;
         let written = File::from(file).write_all(content);
-        let put = || renameat(&self.directory, &new, &self.directory, &self.name);
-        let replaced = written.and_then(|()| Ok(put()?));
-        if replaced.is_err() {
+        if written.is_err() {
             _ = unlink();
         }
-        replaced
+        written.map(|()| new)
     }
 
     /// Opens the file for reading.
@@ -180,6 +198,19 @@ impl FilePlace {
         } else {
             Err(io::Error::other("no regular file"))
         }
+    }
+
+    /// Opens the directory that has the place of the file, or makes it with this mode.
+    ///
+    /// # Errors
+    ///
+    /// As those of the system; a link that is not followed, and what is no directory.
+    pub fn directory(&self, mode: u32) -> io::Result<File> {
+        match mkdirat(&self.directory, &self.name, Mode::from_raw_mode(mode)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.open(OFlags::RDONLY | OFlags::DIRECTORY, 0)
     }
 
     /// Removes the file.
@@ -325,8 +356,10 @@ mod tests {
         let path = directory.path().join("pid");
         let place = FilePlace::at(&path).unwrap();
         for content in ["12", "3"] {
-            fs::write(directory.path().join("pid.new"), "left behind").unwrap();
+            let new = format!("pid.{}.new", std::process::id());
+            fs::write(directory.path().join(new), "left behind").unwrap();
             place.replace(0o644, content.as_bytes()).unwrap();
+            place.check_replace(0o644).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
             assert_eq!(names(), 1);
         }
@@ -334,6 +367,7 @@ mod tests {
         for target in ["nothing", "pid"] {
             symlink(target, &path).unwrap();
             assert!(place.replace(0o644, b"4").is_err());
+            assert!(place.check_replace(0o644).is_err());
             fs::remove_file(&path).unwrap();
         }
         fs::create_dir(&path).unwrap();

@@ -11,7 +11,7 @@ use std::{
 use policy_store::{open_file, read_open_file};
 
 use super::DefaultSet;
-use crate::perl::{Variables, evaluate, evaluate_to_fault};
+use crate::perl::{Variables, evaluate, evaluate_past_faults};
 
 /// Where the options come from.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -122,15 +122,16 @@ pub fn load(source: &Source, before: Option<&Variables>) -> Result<Loaded, Strin
     Ok(loaded)
 }
 
-/// The options of a file with a fault, as far as it can be read.
-pub(crate) fn load_to_fault(source: &Source) -> Variables {
-    let options = source.defaults.options(source.compat);
-    let options = options.unwrap_or_default();
-    let text = source.path.as_ref().and_then(|path| read(path).ok());
-    text.map_or_else(
-        || options.clone(),
-        |text| evaluate_to_fault(&text, &options),
-    )
+/// The options of a file with a fault, as far as its other statements set them. None where the fault may be in what sets one of
+/// those that are needed.
+pub(crate) fn load_past_faults(source: &Source, needed: &[&str]) -> Option<Variables> {
+    let options = source.defaults.options(source.compat).ok()?;
+    let Some(path) = &source.path else {
+        return Some(options);
+    };
+    let (options, faulty) = evaluate_past_faults(&read(path).ok()?, &options)?;
+    let is_sure = |name: &&str| !faulty.iter().any(|line| line.contains(name));
+    needed.iter().all(is_sure).then_some(options)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -16,7 +16,7 @@ pub(crate) use bind_address::{BindAddress, unknown_host};
 pub use check::check;
 pub use defaults::DefaultSet;
 pub use file::{Loaded, Source, find, load};
-pub(crate) use file::{MAX_FILE, load_to_fault};
+pub(crate) use file::{MAX_FILE, load_past_faults};
 pub use finding::Finding;
 pub use list_option::ListOption;
 pub(crate) use listeners::control_path;

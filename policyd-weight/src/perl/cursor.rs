@@ -48,6 +48,12 @@ impl Cursor {
         self.position = (self.position + count).min(self.text.len());
     }
 
+    /// Goes to the line behind that of a position.
+    pub(super) fn go_behind_line(&mut self, position: usize) {
+        self.position = position;
+        while self.next().is_some_and(|found| found != '\n') {}
+    }
+
     /// Whether the text goes on so.
     pub(super) fn is_at(&self, text: &str) -> bool {
         text.chars()

@@ -37,17 +37,22 @@ impl Interpreter {
 
     /// Runs the whole file.
     pub(super) fn run(&mut self) -> Result<(), Problem> {
-        loop {
-            self.cursor.skip_blanks();
-            match self.cursor.peek() {
-                None => return Ok(()),
-                Some(';') => self.cursor.advance(1),
-                Some(_) if matches!(&*self.cursor.peek_word(), "__END__" | "__DATA__") => {
-                    return Ok(());
-                }
-                Some(_) => self.statement()?,
+        while self.step()? {}
+        Ok(())
+    }
+
+    /// Does one statement: false at the end.
+    pub(super) fn step(&mut self) -> Result<bool, Problem> {
+        self.cursor.skip_blanks();
+        match self.cursor.peek() {
+            None => return Ok(false),
+            Some(';') => self.cursor.advance(1),
+            Some(_) if matches!(&*self.cursor.peek_word(), "__END__" | "__DATA__") => {
+                return Ok(false);
             }
+            Some(_) => self.statement()?,
         }
+        Ok(true)
     }
 
     fn statement(&mut self) -> Result<(), Problem> {

@@ -5,6 +5,7 @@
 
 mod cursor;
 mod expression;
+mod faults;
 mod interpreter;
 mod literal;
 mod name;
@@ -17,11 +18,13 @@ mod variables;
 
 use std::collections::BTreeMap;
 
+pub(crate) use faults::evaluate_past_faults;
 pub use problem::Problem;
 pub use value::Value;
 pub use variables::Variables;
 pub(crate) use variables::distance;
 
+use crate::text::characters;
 use interpreter::Interpreter;
 
 /// The options after a file, and what is odd in it.
@@ -55,14 +58,6 @@ pub fn evaluate(text: &[u8], options: &Variables) -> Result<Evaluated, Problem> 
     run(text, options.clone(), false)
 }
 
-/// The options as a file sets them before its first fault.
-pub(crate) fn evaluate_to_fault(text: &[u8], options: &Variables) -> Variables {
-    let text = characters(text);
-    let mut interpreter = Interpreter::new(&text, options.clone());
-    _ = interpreter.run();
-    interpreter.scope.options
-}
-
 /// Reads a file that defines the options there are.
 ///
 /// # Errors
@@ -91,11 +86,6 @@ fn run(text: &[u8], options: Variables, declares: bool) -> Result<Evaluated, Pro
         options: interpreter.scope.options,
         warnings: interpreter.warnings,
     })
-}
-
-/// Each byte is a character: nothing is decoded.
-fn characters(text: &[u8]) -> String {
-    text.iter().map(|&byte| char::from(byte)).collect()
 }
 
 /// How large a file may be.

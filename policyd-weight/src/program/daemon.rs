@@ -27,7 +27,9 @@ use crate::{
 /// Does what the command line asks of the daemon or its cache.
 pub(super) fn act(args: &Args) -> Result<(), Exit> {
     let settings = match settings(args) {
-        Err(fault) if args.action == Action::Stop => return stop_despite(args, &fault),
+        Err(fault) if args.action == Action::Stop && !args.shows_cache => {
+            return stop_despite(args, &fault);
+        }
         settings => settings?,
     };
     let paths = Paths::new(settings.options(), args.debug);
@@ -88,23 +90,24 @@ fn check_user(args: &Args, paths: &Paths) -> Result<(), Exit> {
 }
 
 /// Stops the daemon of a file with a fault, for which its pid file alone is needed: else whoever breaks the file could not stop
-/// the daemon.
+/// the daemon. Where it is not known which one that is nothing is stopped: it may be that of another daemon.
 fn stop_despite(args: &Args, fault: &Exit) -> Result<(), Exit> {
     fault.say();
-    let paths = Paths::new(&config::load_to_fault(&source(args)), args.debug);
+    let options = config::load_past_faults(&source(args), &["PIDFILE", "LOCKPATH"]);
+    let unknown = || Exit::config("nothing is stopped: the fault may be in what names $PIDFILE");
+    let paths = Paths::new(&options.ok_or_else(unknown)?, args.debug);
+    check_user(args, &paths)?;
+    paths.check()?;
     let shown = paths.pid_file.display();
     say(&format!("stopping the daemon of {shown} all the same"));
     if args.empties_cache {
         say("the cache is not emptied: the fault may be in what names it");
     }
-    check_user(args, &paths)?;
-    paths.check()?;
     match stop::stop(&paths, args.compat)? {
         Stopped::Ended => {
             print(" ... done\n");
             Ok(())
         }
-        // The file may name another pid file behind its fault.
         Stopped::NotRunning => Err(Exit::config("")),
     }
 }
@@ -160,7 +163,12 @@ fn start(
     // A file that names no process is replaced: two daemons cannot have one port.
     let running = pid_file::look(&paths.pid_file).ok().and_then(Named::pid);
     if running.is_some_and(|pid| !predecessor::has_ended(pid, ident, log_target)) {
-        return Err(Exit::died("Process already running"));
+        let text = "Process already running";
+        return Err(Exit::died(match args.action {
+            // It has stopped the daemon of before.
+            Action::Restart => format!("{text}: another start or restart came first"),
+            _ => text.to_owned(),
+        }));
     }
     if !args.foreground && !args.debug && !args.detached {
         return detach();
@@ -187,12 +195,14 @@ fn detach() -> Result<(), Exit> {
         return Ok(());
     }
     let status = child.wait().map_err(failed)?;
-    // It has said why on standard error.
-    Err(Exit::with_status(
-        status
-            .code()
-            .and_then(|code| u8::try_from(code).ok())
-            .unwrap_or(71),
-        "",
-    ))
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Err(match code.filter(|&code| code > 0) {
+        // It has said why on standard error.
+        Some(code) => Exit::with_status(code, ""),
+        // Somebody has stopped it.
+        None => Exit::with_status(
+            71,
+            format!("the daemon has ended before it served: {status}"),
+        ),
+    })
 }

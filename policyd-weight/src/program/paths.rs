@@ -2,15 +2,20 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, DirBuilder},
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    fs::{self, File, Metadata},
+    io,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, PermissionsExt, fchown},
+    },
     path::{Path, PathBuf},
 };
 
 use nix::unistd::{Gid, Uid};
-use policy_daemon::DaemonOptions;
+use policy_daemon::{DaemonOptions, FilePlace};
+use rustix::fs::Dir;
 
-use super::{Exit, account::Account, within};
+use super::{Exit, account::Account, pid_file, within};
 use crate::perl::Variables;
 
 /// The paths of a configuration.
@@ -73,9 +78,13 @@ impl Paths {
     fn check_path(&self, path: &Path) -> Result<(), Exit> {
         // A slash at the end would have the link followed.
         let path: PathBuf = path.components().collect();
-        let Ok(found) = fs::symlink_metadata(&path) else {
-            return Ok(());
-        };
+        match fs::symlink_metadata(&path) {
+            Ok(found) => self.check_found(&path, &found),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn check_found(&self, path: &Path, found: &Metadata) -> Result<(), Exit> {
         let shown = path.display();
         if found.is_symlink() {
             let text = format!(
@@ -109,30 +118,28 @@ impl Paths {
         Ok(())
     }
 
-    /// Makes the directory for the daemon's user alone.
+    /// Makes the directory for the daemon's user alone. What is looked at and given to that user is the directory that is open,
+    /// whatever is put in its place meanwhile.
     pub(super) fn make_directory(&self, as_user: bool) -> Result<(), Exit> {
         let shown = self.directory.display();
-        let failed = |error: std::io::Error| {
-            Exit::died(format!("daemon: error while creating {shown}: {error}"))
-        };
+        let failed =
+            |error: io::Error| Exit::died(format!("daemon: error while creating {shown}: {error}"));
         let owner = if as_user {
             let missing = || Exit::died(format!("User {} doesn't exist!", self.account.user()));
             Some(self.account.uid().ok_or_else(missing)?)
         } else {
             None
         };
-        if !self.directory.is_dir() {
-            DirBuilder::new()
-                .mode(0o700)
-                .create(&self.directory)
-                .map_err(failed)?;
-        }
-        self.check_path(&self.directory)?;
+        let place = std::path::absolute(&self.directory).and_then(|path| FilePlace::at(&path));
+        let directory = place.and_then(|place| place.directory(0o700));
+        let directory = directory.map_err(failed)?;
+        let found = directory.metadata().map_err(failed)?;
+        self.check_found(&self.directory, &found)?;
         let Some(uid) = owner else {
             return Ok(());
         };
-        if fs::symlink_metadata(&self.directory).map_err(failed)?.uid() != uid.as_raw()
-            && let Some(other) = self.foreign_entry().map_err(failed)?
+        if found.uid() != uid.as_raw()
+            && let Some(other) = self.foreign_entry(&directory).map_err(failed)?
         {
             return Err(Exit::died(format!(
                 "master: init:: {shown} is to be for user {} alone, and holds {}: name a directory of its own in $LOCKPATH. Exiting!",
@@ -140,20 +147,9 @@ impl Paths {
                 other.display()
             )));
         }
-        // No link: checked, and the directory above is root's.
-        let uid = rustix::process::Uid::from_raw(uid.as_raw());
-        rustix::fs::chownat(
-            rustix::fs::CWD,
-            self.directory.components().collect::<PathBuf>(),
-            Some(uid),
-            None,
-            rustix::fs::AtFlags::SYMLINK_NOFOLLOW,
-        )
-        .map_err(|error| failed(error.into()))?;
-        let directory = fs::File::open(&self.directory).map_err(failed)?;
-        directory
-            .set_permissions(fs::Permissions::from_mode(0o700))
-            .map_err(failed)
+        fchown(&directory, Some(uid.as_raw()), None).map_err(failed)?;
+        let mode = fs::Permissions::from_mode(0o700);
+        directory.set_permissions(mode).map_err(failed)
     }
 
     /// Makes the directory of the cache's file, if there is to be one and it is missing: root makes it for the daemon's user.
@@ -195,19 +191,21 @@ impl Paths {
     }
 
     /// What is in the directory and is not of this program: such a directory is not taken from its owner.
-    fn foreign_entry(&self) -> std::io::Result<Option<PathBuf>> {
+    fn foreign_entry(&self, directory: &File) -> io::Result<Option<PathBuf>> {
         let files = [Some(&self.pid_file), self.socket.as_ref()];
         let mut names: Vec<_> = files
             .into_iter()
             .flatten()
             .filter_map(|path| path.file_name())
             .collect();
+        names.extend([".", ".."].map(OsStr::new));
         names.extend(OWN_NAMES.map(OsStr::new));
-        for entry in fs::read_dir(&self.directory)? {
-            let name = entry?.file_name();
+        for entry in Dir::read_from(directory)? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
             let text = name.to_string_lossy();
             // A pid file that is being written, and what is there with `-d`.
-            let plain = text.strip_suffix(".new").unwrap_or(&text);
+            let plain = pid_file::without_process(&text).unwrap_or(&text);
             let plain = plain.strip_suffix(".debug").unwrap_or(plain);
             let is_own = text.starts_with("cache.sqlite");
             if !is_own && !names.contains(&OsStr::new(plain)) {
@@ -244,13 +242,20 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let paths = paths(directory.path());
         paths.make_directory(false).unwrap();
-        let own = "cache.sqlite cache.sqlite-wal cache_lock s s.debug pid pid.debug pid.new";
+        let own = "cache.sqlite cache.sqlite-wal cache_lock s s.debug pid pid.debug pid.12.new";
         for name in own.split(' ') {
             fs::write(paths.directory.join(name), "").unwrap();
         }
-        assert_eq!(paths.foreign_entry().unwrap(), None);
+        let entry = || {
+            let directory = File::open(&paths.directory).unwrap();
+            paths.foreign_entry(&directory).unwrap()
+        };
+        assert_eq!(entry(), None);
+        fs::write(paths.directory.join("pid.x.new"), "").unwrap();
+        assert_eq!(entry(), Some("pid.x.new".into()));
+        fs::remove_file(paths.directory.join("pid.x.new")).unwrap();
         fs::create_dir(paths.directory.join("etc")).unwrap();
-        assert_eq!(paths.foreign_entry().unwrap(), Some("etc".into()));
+        assert_eq!(entry(), Some("etc".into()));
     }
 
     #[test]

@@ -10,7 +10,10 @@ use std::{
 };
 
 use policy_daemon::FilePlace;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process, kill_process_group, test_kill_process},
+};
 
 /// What a pid file tells of the daemon.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -81,7 +84,7 @@ pub(super) fn look(path: &Path) -> Result<Named, Unreadable> {
         let text = format!("process {number}, which {shown} names, {what}");
         Ok(Named::NotRunning(NotRunning::LeftBehind(pid, text)))
     };
-    if test_kill_process(pid) == Err(rustix::io::Errno::SRCH) {
+    if test_kill_process(pid) == Err(Errno::SRCH) {
         return left_behind("has ended".to_owned());
     }
     if !is_ours(pid) {
@@ -127,10 +130,14 @@ fn of_process(pid: Pid, what: &str) -> String {
     fs::read_to_string(format!("/proc/{}/{what}", pid.as_raw_nonzero())).unwrap_or_default()
 }
 
-/// Sends a signal to the process and its group.
-pub(super) fn signal(pid: Pid, signal: Signal) -> io::Result<()> {
+/// Sends a signal to the process and its group: false if it has ended.
+pub(super) fn signal(pid: Pid, signal: Signal) -> io::Result<bool> {
     // A daemon in the foreground may be in another's group.
-    Ok(kill_process_group(pid, signal).or_else(|_| kill_process(pid, signal))?)
+    match kill_process_group(pid, signal).or_else(|_| kill_process(pid, signal)) {
+        Ok(()) => Ok(true),
+        Err(Errno::SRCH) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Waits until a process has ended: false if it has not within a time.
@@ -154,6 +161,17 @@ pub(super) fn write(path: &Path, pid: Pid) -> io::Result<()> {
     place(path)?.replace(0o644, pid.as_raw_nonzero().to_string().as_bytes())
 }
 
+/// Refuses what would keep the file from being written, and leaves it as it is.
+pub(super) fn check(path: &Path) -> io::Result<()> {
+    place(path)?.check_replace(0o644)
+}
+
+/// The name of the file of which this is the new one that a process writes.
+pub(super) fn without_process(name: &str) -> Option<&str> {
+    let (name, pid) = name.strip_suffix(".new")?.rsplit_once('.')?;
+    pid.parse::<u32>().is_ok().then_some(name)
+}
+
 /// Where the file is. Its directory may be one that the daemon's user can change: none of that user's links leads root anywhere.
 fn place(path: &Path) -> io::Result<FilePlace> {
     FilePlace::at(&std::path::absolute(path)?)
@@ -162,9 +180,14 @@ fn place(path: &Path) -> io::Result<FilePlace> {
 /// Removes a file that names a process, and not the one of a daemon that was started meanwhile. The daemon's user may not be
 /// allowed to.
 pub(super) fn remove(path: &Path, pid: Pid) -> io::Result<()> {
-    match read(path) {
-        Ok((text, _)) if text.trim() == pid.as_raw_nonzero().to_string() => place(path)?.remove(),
-        _ => Ok(()),
+    let is_its = |text: String| text.trim() == pid.as_raw_nonzero().to_string();
+    if !read(path).is_ok_and(|(text, _)| is_its(text)) {
+        return Ok(());
+    }
+    match place(path)?.remove() {
+        // The daemon that ends does so as well, and so may another stop.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 
@@ -173,6 +196,8 @@ const MAX_FILE: u64 = 4096;
 
 #[cfg(test)]
 mod tests {
+    use std::{process::Command, thread};
+
     use rustix::process::getpid;
 
     use super::*;
@@ -205,6 +230,22 @@ mod tests {
         write(&path, getpid()).unwrap();
         remove(&path, pid).unwrap();
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+
+        // Several processes may stop one daemon.
+        for _ in 0..1000 {
+            write(&path, pid).unwrap();
+            let removed = [(); 2].map(|()| {
+                let path = path.clone();
+                thread::spawn(move || remove(&path, pid))
+            });
+            for removed in removed {
+                removed.join().unwrap().unwrap();
+            }
+        }
+        let mut ended = Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        let ended = Pid::from_raw(ended.id().cast_signed()).unwrap();
+        assert!(!signal(ended, Signal::TERM).unwrap());
 
         // What is there stays where another cannot take its place.
         fs::create_dir(&path).unwrap();

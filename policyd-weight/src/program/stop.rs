@@ -56,13 +56,13 @@ pub(super) fn stop(paths: &Paths, compat: bool) -> Result<Stopped, Exit> {
     }
 }
 
-/// Refuses to restart a daemon where the pid file could not name the next one, which nobody could stop or reload then. The
-/// file is written with the number that it has: whatever would keep the next one from it shows now.
+/// Refuses to restart a daemon where the pid file could not name the next one, which nobody could stop or reload then. The file
+/// stays as it is: another restart may have written it by now.
 pub(super) fn check_restart(paths: &Paths) -> Result<(), Exit> {
     let Ok(Named::Running(pid)) = pid_file::look(&paths.pid_file) else {
         return Ok(());
     };
-    pid_file::write(&paths.pid_file, pid).map_err(|error| {
+    pid_file::check(&paths.pid_file).map_err(|error| {
         let (number, why) = (pid.as_raw_nonzero(), cannot_write(paths, &error));
         Exit::died(format!("process {number} goes on: {why}"))
     })
@@ -116,7 +116,11 @@ pub(super) fn reload(paths: &Paths) -> Result<(), Exit> {
         }
     };
     print(&format!("sending HUP to {}\n", pid.as_raw_nonzero()));
-    pid_file::signal(pid, Signal::HUP).map_err(|error| Exit::died(format!("err: {error}")))
+    match pid_file::signal(pid, Signal::HUP) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Exit::died("not running: it has ended just now")),
+        Err(error) => Err(Exit::died(format!("err: {error}"))),
+    }
 }
 
 /// How long `stop` waits for the end, and once more after SIGKILL.

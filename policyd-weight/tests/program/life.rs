@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::TcpListener,
+    os::unix::fs::PermissionsExt,
     process::{ChildStdout, Command, Stdio},
 };
 
@@ -80,6 +81,39 @@ fn a_daemon_whose_file_has_a_fault_can_be_stopped() {
         let again = world.run(&["-k", "stop"]);
         assert_eq!(again.status.code(), Some(78));
         assert!(text(&again.stderr).contains("the cache is not emptied"));
+    }
+}
+
+/// It may be that of another daemon.
+#[test]
+fn a_fault_that_may_hide_the_pid_file_stops_no_daemon() {
+    let world = World::new("");
+    let _running = world.start();
+    let whole = fs::read_to_string(world.file()).unwrap();
+    let other = format!("$PIDFILE = '{}';", world.path("other").display());
+    let set = format!("$PIDFILE = '{}';", world.path("pid").display());
+    let faulty = whole.replace(&set, &format!("{set} ;;\n$PIDFILE = x;"));
+    for (file, mode, words, code, said) in [
+        (&faulty, 0o644, &["stop"][..], 78, "nothing is stopped: "),
+        (&whole, 0o666, &["stop"], 78, "nothing is stopped: "),
+        // The cache is asked for, and no end.
+        (&format!("{whole}if"), 0o644, &["-s", "stop"], 78, "error: "),
+        // Behind the fault another one is named.
+        (
+            &format!("if (1) {{\n{whole}{other}"),
+            0o644,
+            &["stop"],
+            78,
+            "other all the same",
+        ),
+    ] {
+        fs::write(world.file(), file).unwrap();
+        fs::set_permissions(world.file(), fs::Permissions::from_mode(mode)).unwrap();
+        let output = world.run(words);
+        let err = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{file}: {err}");
+        assert!(err.contains(said), "{file}: {err}");
+        assert!(world.is_listening(), "{file}");
     }
 }
 
@@ -208,49 +242,6 @@ fn a_debugged_daemon_stands_beside_the_other_one() {
     assert!(stopped.status.success(), "{stopped:?}");
     parent.join().unwrap().unwrap();
     assert!(!world.path("pid.debug").exists());
-}
-
-#[test]
-fn a_pid_file_that_was_left_behind_stops_nobody() {
-    let world = World::new("");
-    // This test's own process is no policyd-weight.
-    fs::write(world.path("pid"), std::process::id().to_string()).unwrap();
-    let reloaded = world.run(&["reload"]);
-    assert_eq!(reloaded.status.code(), Some(255));
-    assert!(
-        text(&reloaded.stderr).contains(", is no policyd-weight, but '"),
-        "{reloaded:?}"
-    );
-    assert!(world.run(&["stop"]).status.success());
-    assert!(!world.path("pid").exists());
-
-    fs::write(world.path("pid"), std::process::id().to_string()).unwrap();
-    assert!(world.run(&["start"]).status.success());
-    assert_eq!(world.ask(&good("1")), GOOD);
-    assert_ne!(world.pid(), std::process::id().to_string());
-    assert!(world.run(&["-k", "stop"]).status.success());
-    assert_eq!(world.cached(&[]), [""; 0], "-k has emptied it before");
-}
-
-/// What is no file is left where it is, by who starts and by who stops.
-#[test]
-fn what_is_no_file_is_no_pid_file() {
-    for make in ["mkfifo -m 600 pid", "mkdir pid", "mknod -m 600 pid c 1 3"] {
-        let world = World::new("");
-        let mut command = Command::new("sh");
-        command.args(["-c", make]).current_dir(&world.directory);
-        assert!(command.status().unwrap().success());
-        let kind = || fs::metadata(world.path("pid")).unwrap().file_type();
-        let before = kind();
-        for (action, status) in [("start", 255), ("stop", 1)] {
-            let output = world.run(&[action]);
-            let said = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(status), "{make}: {said}");
-            assert!(said.contains("no regular file"), "{make}: {said}");
-        }
-        assert_eq!(kind(), before);
-        assert!(!world.is_listening());
-    }
 }
 
 #[test]
