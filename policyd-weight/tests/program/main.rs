@@ -8,6 +8,7 @@
 )]
 
 mod cache;
+mod cache_file;
 mod command_line;
 mod control;
 mod explained;
@@ -21,10 +22,12 @@ mod log;
 mod metrics;
 mod outage;
 mod own_user;
+mod pid_file;
 mod postfix;
 mod requests;
 mod rights;
 mod socket;
+mod store_outage;
 mod stores;
 mod trace;
 mod world;

@@ -3,14 +3,9 @@
 use std::{
     fs,
     io::Write,
-    os::unix::{
-        fs::{MetadataExt, chown, symlink},
-        net::UnixListener,
-    },
+    os::unix::fs::{MetadataExt, chown, symlink},
     path::PathBuf,
     process::{Command, Stdio},
-    thread,
-    time::Duration,
 };
 
 use policy_testing::within;
@@ -122,45 +117,6 @@ fn an_action_beside_it_has_roots_rights() {
     assert!(!world.path("pid").exists());
 }
 
-/// Who listens at the socket is whom the daemon's user has started, and holds root up for a time and no longer.
-#[test]
-fn an_answer_without_an_end_is_given_up() {
-    let world = world();
-    let path = world.path("lock/polw.sock");
-    let socket = UnixListener::bind(&path).unwrap();
-    chown(&path, Some(12_345), Some(12_345)).unwrap();
-    let listener = thread::spawn(move || {
-        let (mut client, _) = socket.accept().unwrap();
-        // Until the client has gone.
-        while client.write_all(b"stats \n").is_ok() {
-            thread::sleep(Duration::from_millis(100));
-        }
-    });
-    let refused = world.run(&["-s"]);
-    let said = text(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(1), "{said}");
-    assert!(said.contains("cannot ask the daemon at "), "{said}");
-    listener.join().unwrap();
-}
-
-/// Root writes and removes nothing where a link of the daemon's user leads.
-#[test]
-fn no_link_on_the_way_to_the_pid_file_is_followed() {
-    let world = World::new("");
-    let way = "mkdir own theirs && ln -s ../own theirs/sub && chown -h nobody theirs theirs/sub";
-    let mut command = Command::new("sh");
-    command.args(["-c", way]).current_dir(&world.directory);
-    assert!(command.status().unwrap().success());
-    let path = world.path("theirs/sub/pid");
-    world.configure(&format!("$PIDFILE = '{}';", path.display()));
-    let output = world.run(&["start"]);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(255), "{said}");
-    assert!(said.contains("cannot write the pid file "), "{said}");
-    assert_eq!(fs::read_dir(world.path("own")).unwrap().count(), 0);
-    assert!(!world.is_listening());
-}
-
 /// What shows the cache makes nothing, and changes nothing.
 #[test]
 fn showing_the_cache_writes_nothing() {
@@ -220,4 +176,28 @@ fn a_file_that_cannot_be_used_is_not_reached() {
             assert!(said.contains(why), "{word} {why}: {said}");
         }
     }
+}
+
+/// The directory that root gives to the daemon's user is the one that was looked at.
+#[test]
+fn a_directory_behind_a_link_of_another_user_is_not_given_away() {
+    let world = World::new("");
+    let way = "mkdir -p own/lock theirs && chown nobody theirs && ln -s ../own theirs/sub && chown -h nobody theirs/sub";
+    let mut command = Command::new("sh");
+    command.args(["-c", way]).current_dir(&world.directory);
+    assert!(command.status().unwrap().success());
+    world.configure(&format!(
+        "$LOCKPATH = '{}';",
+        world.path("theirs/sub/lock").display()
+    ));
+    let output = world.run(&["start"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(255), "{said}");
+    assert!(
+        said.contains("sub is a link in a directory that is not root's alone"),
+        "{said}"
+    );
+    let own = fs::metadata(world.path("own/lock")).unwrap();
+    assert_eq!(own.uid(), 0);
+    assert!(!world.is_listening());
 }

@@ -1,9 +1,13 @@
-//! The path of the socket for `-s` and `-k`: what else may be there, and one that does not answer.
+//! The socket for `-s` and `-k`: what else may be in its place, one that does not answer, and one that has gone.
 
 use std::{
     fs,
+    io::Write,
+    net::Shutdown,
     os::unix::net::{UnixListener, UnixStream},
     process::Command,
+    thread,
+    time::Duration,
 };
 
 use policy_testing::within;
@@ -11,7 +15,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use super::{
     PATIENCE,
-    world::{PROGRAM, Running, World, good, text},
+    world::{GOOD, PROGRAM, Running, World, good, text},
 };
 
 #[test]
@@ -96,4 +100,115 @@ fn a_listener_that_takes_nobody_is_not_waited_for_without_an_end() {
     };
     assert!(within(PATIENCE, is_said));
     assert!(world.ask(&good("1")).starts_with("action="));
+}
+
+/// What a daemon does not answer is no empty cache.
+#[test]
+fn a_daemon_that_does_not_answer_is_no_empty_cache() {
+    let world = World::new("");
+    fs::create_dir_all(world.path("lock")).unwrap();
+    let socket = UnixListener::bind(world.path("lock/polw.sock")).unwrap();
+    for name in ["lock", "lock/polw.sock"] {
+        world.give(name);
+    }
+    // As many clients as there are runs: each is closed without an answer.
+    thread::spawn(move || {
+        for client in socket.incoming().take(2) {
+            let _ = client.map(|client| client.shutdown(Shutdown::Both));
+        }
+    });
+    for word in ["-s", "-k"] {
+        let refused = world.run(&[word]);
+        assert_eq!(refused.status.code(), Some(1), "{word}");
+        let said = text(&refused.stderr);
+        assert!(
+            said.starts_with("cannot ask the daemon at ") && !said.contains("denied"),
+            "{word}: {said}"
+        );
+    }
+    assert!(world.path("lock/polw.sock").exists());
+}
+
+/// What somebody has removed is no daemon that has ended: its cache is in its memory.
+#[test]
+fn a_daemon_without_its_socket_is_not_taken_for_none() {
+    let world = World::new("");
+    let running = world.start();
+    assert_eq!(world.ask(&good("1")), GOOD);
+    // The socket comes after the port.
+    assert_eq!(world.cached(&[]).len(), 1);
+    let socket = world.path("lock/polw.sock");
+    fs::remove_file(&socket).unwrap();
+    for word in ["-s", "-k"] {
+        let refused = world.run(&[word]);
+        let why = format!(
+            "process {} runs, and does not listen at {}: its cache is not reached; restart it\n",
+            world.pid(),
+            socket.display()
+        );
+        assert_eq!(
+            (refused.status.code(), text(&refused.stderr)),
+            (Some(1), why),
+            "{word}"
+        );
+    }
+    assert!(world.ask(&good("2")).contains("using cached result"));
+    drop(running);
+    assert_eq!(world.cached(&[]).len(), 1);
+}
+
+#[test]
+fn what_a_cache_of_before_has_left_is_removed() {
+    let world = World::new("");
+    fs::create_dir_all(world.path("lock/cache_lock")).unwrap();
+    drop(UnixListener::bind(world.path("lock/polw.sock")).unwrap());
+    for name in ["lock", "lock/cache_lock", "lock/polw.sock"] {
+        world.give(name);
+    }
+    let emptied = world.run(&["-k"]);
+    assert!(emptied.status.success(), "{emptied:?}");
+    let said = text(&emptied.stderr);
+    assert!(
+        said.contains("warning: -k action but ")
+            && said.contains("polw.sock still exists, deleting it\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("warning: removing stale ") && said.contains("/cache_lock\n"),
+        "{said}"
+    );
+    assert_eq!(fs::read_dir(world.path("lock")).unwrap().count(), 0);
+    let again = world.run(&["-k"]);
+    let said = format!(
+        "*** 0 forgotten of the file {}, which is not there: no daemon listens at {}\n",
+        world.path("lock/cache.sqlite").display(),
+        world.path("lock/polw.sock").display()
+    );
+    assert_eq!(
+        (text(&again.stdout), text(&again.stderr)),
+        (said, String::new())
+    );
+}
+
+/// Who listens at the socket is whom the daemon's user has started, and holds root up for a time and no longer.
+#[test]
+fn an_answer_without_an_end_is_given_up() {
+    let world = World::new("");
+    fs::create_dir(world.path("lock")).unwrap();
+    let socket = UnixListener::bind(world.path("lock/polw.sock")).unwrap();
+    for name in ["lock", "lock/polw.sock"] {
+        world.give(name);
+    }
+    let listener = thread::spawn(move || {
+        let (mut client, _) = socket.accept().unwrap();
+        // Until the client has gone.
+        while client.write_all(b"stats \n").is_ok() {
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let refused = world.run(&["-s"]);
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot ask the daemon at "), "{said}");
+    listener.join().unwrap();
 }

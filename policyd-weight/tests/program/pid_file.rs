@@ -1,0 +1,106 @@
+//! The pid file: one that was left behind, what is no file in its place, and who else writes it.
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use super::world::{GOOD, World, good, signal, text};
+
+#[test]
+fn a_pid_file_that_was_left_behind_stops_nobody() {
+    let world = World::new("");
+    // This test's own process is no policyd-weight.
+    fs::write(world.path("pid"), std::process::id().to_string()).unwrap();
+    let reloaded = world.run(&["reload"]);
+    assert_eq!(reloaded.status.code(), Some(255));
+    assert!(
+        text(&reloaded.stderr).contains(", is no policyd-weight, but '"),
+        "{reloaded:?}"
+    );
+    assert!(world.run(&["stop"]).status.success());
+    assert!(!world.path("pid").exists());
+
+    fs::write(world.path("pid"), std::process::id().to_string()).unwrap();
+    assert!(world.run(&["start"]).status.success());
+    assert_eq!(world.ask(&good("1")), GOOD);
+    assert_ne!(world.pid(), std::process::id().to_string());
+    assert!(world.run(&["-k", "stop"]).status.success());
+    assert_eq!(world.cached(&[]), [""; 0], "-k has emptied it before");
+}
+
+/// What is no file is left where it is, by who starts and by who stops.
+#[test]
+fn what_is_no_file_is_no_pid_file() {
+    for make in ["mkfifo -m 600 pid", "mkdir pid", "mknod -m 600 pid c 1 3"] {
+        let world = World::new("");
+        let mut command = Command::new("sh");
+        command.args(["-c", make]).current_dir(&world.directory);
+        assert!(command.status().unwrap().success());
+        let kind = || fs::metadata(world.path("pid")).unwrap().file_type();
+        let before = kind();
+        for (action, status) in [("start", 255), ("stop", 1)] {
+            let output = world.run(&[action]);
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(status), "{make}: {said}");
+            assert!(said.contains("no regular file"), "{make}: {said}");
+        }
+        assert_eq!(kind(), before);
+        assert!(!world.is_listening());
+    }
+}
+
+/// Root writes and removes nothing where a link of the daemon's user leads.
+#[test]
+fn no_link_on_the_way_to_the_pid_file_is_followed() {
+    let world = World::new("");
+    let way = "mkdir own theirs && ln -s ../own theirs/sub && chown -h nobody theirs theirs/sub";
+    let mut command = Command::new("sh");
+    command.args(["-c", way]).current_dir(&world.directory);
+    assert!(command.status().unwrap().success());
+    let path = world.path("theirs/sub/pid");
+    world.configure(&format!("$PIDFILE = '{}';", path.display()));
+    let output = world.run(&["start"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(255), "{said}");
+    assert!(said.contains("cannot write the pid file "), "{said}");
+    assert_eq!(fs::read_dir(world.path("own")).unwrap().count(), 0);
+    assert!(!world.is_listening());
+}
+
+/// Whichever of them comes first.
+#[test]
+fn of_two_restarts_at_once_one_daemon_is_left_which_the_file_names() {
+    let world = World::new("");
+    assert!(world.run(&["start"]).status.success());
+    for _ in 0..5 {
+        let restarts = [(); 2].map(|()| {
+            let mut command = world.command(&["restart"]);
+            let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        });
+        let ended = restarts.map(|restart| restart.wait_with_output().unwrap());
+        let failed: Vec<_> = ended
+            .iter()
+            .filter(|output| !output.status.success())
+            .map(|output| text(&output.stderr))
+            .collect();
+        assert!(failed.len() < 2, "{failed:?}");
+        for said in ended.iter().map(|output| text(&output.stderr)) {
+            assert!(!said.contains("cannot remove"), "{said}");
+            assert!(!said.contains("No such process"), "{said}");
+        }
+        for said in failed {
+            let whys = [
+                ": another start or restart came first\n",
+                "Address already in use",
+                "the daemon has ended before it served: ",
+            ];
+            assert!(whys.iter().any(|why| said.contains(why)), "{said}");
+        }
+        assert!(world.is_listening());
+        assert!(signal("-0", world.pid()));
+    }
+    assert!(world.run(&["stop"]).status.success());
+    assert!(!world.is_listening());
+}
