@@ -194,18 +194,19 @@ pub(crate) fn expanded(text: &str) -> String {
 
 /// A value in lower case.
 fn lower(value: &[u8]) -> Cow<'_, str> {
-    let is_lower = |byte: &u8| byte.is_ascii() & !byte.is_ascii_uppercase();
-    // That looks at all bytes: it is quicker than to stop at one.
-    let is_plain = value
-        .iter()
-        .fold(true, |plain, byte| plain & is_lower(byte));
     match str::from_utf8(value) {
-        Ok(text) if is_plain => Cow::Borrowed(text),
+        Ok(text) if text.is_ascii() && !has_upper(value) => Cow::Borrowed(text),
         _ => {
             let lower = value.to_ascii_lowercase().into_iter();
             Cow::Owned(lower.map(char::from).collect())
         }
     }
+}
+
+/// Looks at all bytes: that is quicker than to stop at one.
+fn has_upper(text: &[u8]) -> bool {
+    text.iter()
+        .fold(false, |has, byte| has | byte.is_ascii_uppercase())
 }
 
 /// Takes out what is between the first `+` or `-` that has an `@` behind it, and the last `@`.
