@@ -208,6 +208,6 @@ fn the_cache_on_a_read_only_file_system_is_shown() {
     let refused = run("-k");
     let why = text(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{why}");
-    assert!(why.contains("readonly database"), "{why}");
+    assert!(why.contains("Read-only file system"), "{why}");
     assert_eq!(world.cached(&[]), [entry]);
 }
