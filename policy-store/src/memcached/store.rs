@@ -14,9 +14,9 @@ use super::{
 };
 use crate::{
     Answer, Breaker, Event, Lock, Locked, Store, StoreError, Usage, Windows,
-    store::{check_value, short_key},
+    store::{check_value, short_key, windows},
     wall_clock::now_ms,
-    window::{WindowState, check_event},
+    window::check_event,
 };
 
 /// How long a key may be on a server, its prefix included.
@@ -186,17 +186,11 @@ impl Store for MemcachedStore {
         windows: &'a Windows,
         events: &'a [Event<'a>],
     ) -> Answer<'a, Usage> {
-        Box::pin(async move {
-            let state = WindowState::decode(&self.get(key).await?.unwrap_or_default());
-            state.preview(now_ms(), windows, events)
-        })
+        Box::pin(windows::preview(self, key, windows, events))
     }
 
     fn usage<'a>(&'a self, key: &'a [u8], windows: &'a Windows) -> Answer<'a, Usage> {
-        Box::pin(async move {
-            let state = WindowState::decode(&self.get(key).await?.unwrap_or_default());
-            Ok(state.usage(now_ms(), windows))
-        })
+        Box::pin(windows::usage(self, key, windows))
     }
 
     fn lock_and_get<'a>(&'a self, lock: Lock<'a>, key: &'a [u8]) -> Answer<'a, Locked> {
