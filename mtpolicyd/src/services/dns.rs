@@ -112,10 +112,13 @@ impl Dns {
             return true;
         };
         let is_answering = servers.answer_anything().await;
-        servers.is_away.send_replace(!is_answering);
         if is_answering {
             servers.unanswered().clear();
+            if *servers.is_away.borrow() {
+                servers.resolver().forget_failures();
+            }
         }
+        servers.is_away.send_replace(!is_answering);
         is_answering
     }
 

@@ -120,6 +120,13 @@ impl DnsResolver {
         Some(answer)
     }
 
+    /// Keeps no more that questions had no answer: who knows that the servers are back asks them again.
+    pub fn forget_failures(&self) {
+        let is_failure =
+            |answer: &Answer| matches!(answer.outcome(), Outcome::Timeout | Outcome::Unreachable);
+        self.shared.cache.forget(is_failure);
+    }
+
     /// How many questions had which outcome. One that several asked at once, and one whose aliases were followed, count
     /// once.
     #[must_use]
