@@ -31,8 +31,8 @@ pub enum Dns {
 
 /// Name servers, and whether they are away.
 ///
-/// A question that has no answer within [`TRY_TIME`] has them tried. If they answer nothing at all they are away, and each
-/// question fails at once, those under way as well.
+/// A question that has no answer within two seconds has them tried. If they answer nothing at all they are away, and each question
+/// fails at once, those under way as well.
 #[derive(Debug)]
 pub struct NameServers {
     resolver: RwLock<DnsResolver>,
@@ -165,16 +165,15 @@ impl NameServers {
     async fn ask_servers(&self, resolver: &DnsResolver, question: Question) -> Answer {
         let asked = resolver.ask(question.clone());
         pin!(asked);
-        let in_time = timeout(TRY_TIME, &mut asked).await.ok();
-        if let Some(answer) = in_time.as_ref().filter(|answer| is_answer(answer)) {
-            return answer.clone();
+        let in_time = timeout(TRY_TIME, &mut asked).await;
+        if !in_time.as_ref().is_ok_and(is_answer) {
+            self.doubt(question);
         }
-        self.doubt(question);
         match in_time {
-            Some(answer) => answer,
-            None if resolver.counts().is_answering() => asked.await,
+            Ok(answer) => answer,
+            Err(_) if resolver.counts().is_answering() => asked.await,
             // The last ones have had no answer either: the servers that these ask may be away.
-            None => Answer::without_records(Outcome::Timeout),
+            Err(_) => Answer::without_records(Outcome::Timeout),
         }
     }
 
