@@ -82,8 +82,10 @@ impl MemcachedStore {
             all => all.get(ring.server(key)),
         };
         let server = server.ok_or_else(|| StoreError::Refused("no server".into()))?;
-        let mut name = prefix.clone().into_bytes();
-        name.extend(short_key(key, MAX_LEN - name.len(), is_plain_key));
+        let mut name = short_key(key, MAX_LEN - prefix.len(), is_plain_key);
+        if !prefix.is_empty() {
+            name = [prefix.as_bytes(), &name].concat();
+        }
         Ok(Entry { server, name })
     }
 }
