@@ -151,6 +151,15 @@ async fn a_wrong_password_is_said_and_not_shown() {
 }
 
 #[test]
+fn a_host_that_is_none_is_refused() {
+    for host in ["", "one two", "ldaps://one", "one:389"] {
+        let refused = Directory::new(DirectoryOptions::new(host)).unwrap_err();
+        let said = "refused: the host is neither a name nor an address";
+        assert_eq!(refused.to_string(), said, "{host}");
+    }
+}
+
+#[test]
 fn a_name_without_a_password_is_refused() {
     for password in [None, Some("".into())] {
         let mut options = DirectoryOptions::new("localhost");

@@ -62,6 +62,8 @@ pub struct LoadOptions<'c> {
     pub compat: bool,
     /// It is only checked: what is skipped at a start is an error.
     pub is_check: bool,
+    /// It is checked for a daemon in the foreground (`-f`).
+    pub is_foreground: bool,
     /// The global options that the daemon was started with: what its next start would fail at is an error.
     pub running: Option<&'c Globals>,
     /// The configuration before: connections and DNS lists whose parameters stay live on, and so
@@ -106,7 +108,7 @@ pub(crate) fn read(
     let mut section = Section::new("global options", &root, &place, &mut build);
     let globals = globals::read(&mut section);
     if options.is_check {
-        process::check(&mut section, &globals);
+        process::check(&mut section, &globals, options.is_foreground);
     } else if let Some(running) = options.running {
         process::check_changes(&mut section, &globals, running);
     }

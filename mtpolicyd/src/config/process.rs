@@ -2,21 +2,23 @@
 //!
 //! `--check-config` looks at all of it, and a reload at what has changed; a start does all this itself, and says what fails.
 
+mod listener;
+
 use std::{
     fs, io,
-    net::UdpSocket,
     os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
 };
 
-use policy_daemon::{DaemonOptions, FilePlace, ListenAddr};
+use policy_daemon::{DaemonOptions, FilePlace, ListenAddr, log::LogTarget};
 use policy_net::Endpoint;
 use rustix::fs::{Access, access};
 
 use super::{globals::Globals, section::Section};
+use listener::other_listener;
 
 /// Notes what a start would fail at.
-pub(super) fn check(section: &mut Section<'_>, globals: &Globals) {
+pub(super) fn check(section: &mut Section<'_>, globals: &Globals, is_foreground: bool) {
     let is_root = rustix::process::geteuid().is_root();
     user_and_groups(section, globals, is_root);
     if let Some(root) = &globals.chroot
@@ -29,25 +31,29 @@ pub(super) fn check(section: &mut Section<'_>, globals: &Globals) {
             note(section, key, &path, &fault);
         } else if fs::metadata(&path).is_ok_and(|found| found.file_type().is_fifo()) {
             let text = format!(
-                "`{key}` is `{}`, which is a pipe: lines are lost where nobody reads it",
-                path.display()
+                "`{key}` is `{path}`, which is a pipe: lines are lost where nobody reads it"
             );
             section.warning(key, text);
         }
     }
-    for (key, path) in sockets(globals) {
-        if let Err(fault) = bindable(&path) {
-            note(section, key, &path, &fault);
-        }
+    if let Some(target @ (LogTarget::Stdout | LogTarget::Json)) = globals.log_to
+        && globals.log_file.is_none()
+        && !is_foreground
+    {
+        let text = format!(
+            "`log_to` is `{target}`, which needs `-f`, or `log_file`: a daemon in the background has no standard output"
+        );
+        section.warning("log_to", text);
     }
-    for (key, texts) in [("port", &globals.listen), ("admin", &globals.admin)] {
-        for text in texts {
-            // The check may run elsewhere, or before the network is up.
-            if let Err(error) = present(text) {
-                let fault =
-                    format!("`{key}`: `{text}` cannot be bound on this machine as it is: {error}");
-                section.warning(key, fault);
-            }
+    for (key, text) in addresses(globals) {
+        if let Err(fault) = bindable(&text) {
+            note(section, key, &text, &fault);
+        }
+        if let Ok(address) = text.parse::<ListenAddr>()
+            && let Some(other) = other_listener(&address.endpoint)
+        {
+            let text = format!("`{key}`: another program listens at `{text}`: {other}");
+            section.warning(key, text);
         }
     }
 }
@@ -70,36 +76,37 @@ pub(super) fn check_changes(section: &mut Section<'_>, globals: &Globals, runnin
     {
         section.error("chroot", said("chroot", root, &error));
     }
-    let faults = |new: Vec<(&'static str, PathBuf)>,
-                  old: &[(&'static str, PathBuf)],
-                  look: fn(&str, &Path) -> Result<(), Fault>| {
+    let faults = |new: Vec<Named>, old: &[Named], look: fn(&str, &str) -> Result<(), Fault>| {
         let changed = new.into_iter().filter(|item| !old.contains(item));
         changed
-            .filter_map(|(key, path)| Some((key, look(key, &path).err()?, path)))
+            .filter_map(|(key, text)| Some((key, look(key, &text).err()?, text)))
             .collect::<Vec<_>>()
     };
     let mut all = faults(files(globals), &files(running), creatable);
-    all.extend(faults(sockets(globals), &sockets(running), |_, path| {
-        bindable(path)
-    }));
-    for (key, fault, path) in all {
+    let look = |_: &str, text: &str| bindable(text);
+    all.extend(faults(addresses(globals), &addresses(running), look));
+    for (key, fault, text) in all {
         if fault.error().kind() != io::ErrorKind::PermissionDenied {
-            note(section, key, &path, &fault);
+            note(section, key, &text, &fault);
         }
     }
 }
 
+/// An option, and a file or an address that it names.
+type Named = (&'static str, String);
+
 /// The files that root makes or opens at the start.
-fn files(globals: &Globals) -> Vec<(&'static str, PathBuf)> {
+fn files(globals: &Globals) -> Vec<Named> {
     let files = [
         ("pid_file", &globals.pid_file),
         ("log_file", &globals.log_file),
     ];
-    let given = |(key, path): (_, &Option<PathBuf>)| Some((key, path.clone()?));
-    let given = files.into_iter().filter_map(given);
-    given
-        .filter(|(key, path)| *key != "log_file" || !is_own_output(path))
-        .collect()
+    let given = files.into_iter().filter_map(|(key, path)| {
+        let path = path.as_deref()?;
+        let is_opened = key != "log_file" || !is_own_output(path);
+        is_opened.then(|| (key, path.display().to_string()))
+    });
+    given.collect()
 }
 
 /// Whether a path leads to what the process was started with, which is something else for each one.
@@ -107,18 +114,21 @@ fn is_own_output(path: &Path) -> bool {
     OWN_OUTPUTS.iter().any(|own| path.starts_with(own))
 }
 
-/// The UNIX sockets that are bound at the start.
-fn sockets(globals: &Globals) -> Vec<(&'static str, PathBuf)> {
-    let of = |key: &'static str, texts: &[String]| {
-        let path = |text: &String| {
-            let path = text.strip_prefix("unix:")?.split(',').next()?;
-            Some((key, PathBuf::from(path)))
-        };
-        texts.iter().filter_map(path).collect::<Vec<_>>()
-    };
-    let mut all = [of("port", &globals.listen), of("admin", &globals.admin)].concat();
-    all.extend(globals.control.clone().map(|path| ("control", path)));
-    all
+/// Where the process listens.
+fn addresses(globals: &Globals) -> Vec<Named> {
+    let control = globals.control.iter();
+    let control: Vec<_> = control
+        .map(|path| format!("unix:{}", path.display()))
+        .collect();
+    let all = [
+        ("port", &globals.listen),
+        ("admin", &globals.admin),
+        ("control", &control),
+    ];
+    let each = all
+        .into_iter()
+        .flat_map(|(key, texts)| texts.iter().map(move |text| (key, text.clone())));
+    each.collect()
 }
 
 fn user_and_groups(section: &mut Section<'_>, globals: &Globals, is_root: bool) {
@@ -150,23 +160,26 @@ fn user_and_groups(section: &mut Section<'_>, globals: &Globals, is_root: bool) 
     }
 }
 
-/// What keeps a file or a socket from being made.
+/// What keeps a file from being made, or an address from being bound.
 #[derive(Debug)]
 enum Fault {
     Directory(PathBuf, io::Error),
     Itself(io::Error),
+    /// This machine has no such address. The check may run elsewhere, or before the network is up.
+    Elsewhere(io::Error),
 }
 
 impl Fault {
     const fn error(&self) -> &io::Error {
         match self {
-            Self::Directory(_, error) | Self::Itself(error) => error,
+            Self::Directory(_, error) | Self::Itself(error) | Self::Elsewhere(error) => error,
         }
     }
 }
 
 /// Whether the start can make or write a file.
-fn creatable(key: &str, path: &Path) -> Result<(), Fault> {
+fn creatable(key: &str, path: &str) -> Result<(), Fault> {
+    let path = Path::new(path);
     writable(key, path)?;
     // Root refuses links that another user may have put there.
     let place = std::path::absolute(path).and_then(|path| FilePlace::at(&path));
@@ -201,32 +214,21 @@ fn writable(key: &str, path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Whether this machine has one of the addresses of a host.
-fn present(text: &str) -> io::Result<()> {
-    let Ok(ListenAddr {
-        endpoint: Endpoint::Inet { host, .. },
-        ..
-    }) = text.parse()
-    else {
-        return Ok(());
-    };
-    // Any free port, of a kind that nobody can connect to.
-    UdpSocket::bind((host.as_str(), 0)).map(drop)
-}
-
-/// Whether a socket can be bound: one of before is replaced, and no other file is.
-fn bindable(path: &Path) -> Result<(), Fault> {
-    let endpoint = format!("unix:{}", path.display()).parse::<Endpoint>();
-    endpoint.map_err(|error| Fault::Itself(io::Error::other(error)))?;
-    if let Some(parent) = path.parent() {
-        directory(parent).map_err(|error| Fault::Directory(parent.to_owned(), error))?;
-    }
-    match fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => Err(Fault::Itself(io::Error::other(
-            "another file than a socket is there",
-        ))),
-        _ => Ok(()),
-    }
+/// Whether an address can be bound: a socket of before is replaced, and no other file is.
+fn bindable(text: &str) -> Result<(), Fault> {
+    let address = text.parse::<ListenAddr>();
+    let address = address.map_err(|error| Fault::Itself(io::Error::other(error)))?;
+    let bound = address.check_bind();
+    bound.map_err(|error| match (&address.endpoint, error.kind()) {
+        (
+            Endpoint::Unix(path),
+            io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::PermissionDenied,
+        ) => Fault::Directory(path.parent().unwrap_or(path).to_owned(), error),
+        (Endpoint::Unix(_), _) => Fault::Itself(error),
+        _ => Fault::Elsewhere(error),
+    })
 }
 
 fn directory(path: &Path) -> io::Result<()> {
@@ -237,31 +239,43 @@ fn directory(path: &Path) -> io::Result<()> {
     }
 }
 
-fn note(section: &mut Section<'_>, key: &str, path: &Path, fault: &Fault) {
-    let error = fault.error();
-    let text = match fault {
+fn note(section: &mut Section<'_>, key: &str, text: &str, fault: &Fault) {
+    let path = shown(text);
+    let said = match fault {
         Fault::Itself(error) => said(key, path, error),
         Fault::Directory(directory, error) => format!(
             "`{key}` is `{}`: the directory {}: {error}",
             path.display(),
             directory.display()
         ),
+        Fault::Elsewhere(error) => {
+            let text =
+                format!("`{key}`: `{text}` cannot be bound on this machine as it is: {error}");
+            return section.warning(key, text);
+        }
     };
-    let is_missing = error.kind() == io::ErrorKind::NotFound;
+    let kind = fault.error().kind();
     let is_made_at_start = ["/run", "/var/run"].iter().any(|run| path.starts_with(run));
-    if is_missing && is_made_at_start {
+    if kind == io::ErrorKind::NotFound && is_made_at_start {
         section.warning(
             key,
             format!(
-                "{text}: it has to be made before each start, as RuntimeDirectory= of a unit does"
+                "{said}: it has to be made before each start, as RuntimeDirectory= of a unit does"
             ),
         );
-    } else if error.kind() == io::ErrorKind::PermissionDenied {
+    } else if kind == io::ErrorKind::PermissionDenied {
         // The one who checks may have fewer rights than the one who starts it.
-        section.warning(key, text);
+        section.warning(key, said);
     } else {
-        section.error(key, text);
+        section.error(key, said);
     }
+}
+
+/// The path of a file, or of the socket in an address.
+fn shown(text: &str) -> &Path {
+    let path = text.strip_prefix("unix:");
+    let path = path.map_or(text, |path| path.split(',').next().unwrap_or(path));
+    Path::new(path)
 }
 
 fn said(key: &str, path: &Path, error: &io::Error) -> String {

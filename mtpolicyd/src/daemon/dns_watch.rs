@@ -12,7 +12,13 @@ use std::{
 };
 
 use policy_daemon::log::Level;
-use tokio::{join, runtime::Builder, select, sync::Notify, time::sleep};
+use tokio::{
+    join,
+    runtime::Builder,
+    select,
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 use super::{handler::Server, skipped_lists::SkippedLists};
 
@@ -25,10 +31,10 @@ pub(super) struct DnsWatch {
 }
 
 impl DnsWatch {
-    /// Starts the thread, once there are lists, or name servers do not answer. It is not to be called before the process has
+    /// Starts the thread, once there are lists, or a question to DNS had no answer. It is not to be called before the process has
     /// its final user: a thread keeps the one that it was started with.
     pub(super) fn start(&self, server: &Arc<Server>) {
-        let is_needed = !server.config().lists.is_empty() || !server.services().dns.is_answering();
+        let is_needed = !server.config().lists.is_empty() || server.services().dns.is_doubted();
         if !is_needed || self.is_started.swap(true, Relaxed) {
             return;
         }
@@ -69,18 +75,10 @@ async fn watch(server: &Server, test: &Notify) {
     let mut is_silent = false;
     let mut skipped = SkippedLists::default();
     loop {
-        let servers = dns.addresses();
-        match is_silent {
-            false if !dns.is_answering() => {
-                is_silent = true;
-                let text = format!(
-                    "DNS does not answer at {servers}: until it does, lists count as empty, and SPF is undecided"
-                );
-                journal.line(0, &text);
-                journal.changes().add(text);
-            }
-            true if dns.has_answered() => {
-                is_silent = false;
+        if is_silent || timeout(PAUSE, dns.doubted()).await.is_ok() {
+            let servers = dns.addresses();
+            let is_answering = dns.try_servers().await;
+            if is_silent && is_answering {
                 // The errors were no fault of the lists.
                 server.config().lists.forget_errors();
                 skipped.clear();
@@ -88,15 +86,19 @@ async fn watch(server: &Server, test: &Notify) {
                 let text = format!("DNS answers again at {servers}");
                 journal.log().line(Level::Info, &*text);
                 journal.changes().add(text);
+            } else if !is_silent && !is_answering {
+                let text = format!(
+                    "DNS does not answer at {servers}: until it does, lists count as empty, and SPF is undecided"
+                );
+                journal.line(0, &text);
+                journal.changes().add(text);
             }
-            _ => {}
+            is_silent = !is_answering;
+            sleep(PAUSE).await;
         }
-        if is_silent {
-            dns.try_servers().await;
-        } else {
+        if !is_silent {
             skipped.say_changes(&server.config().lists, journal);
         }
-        sleep(PAUSE).await;
     }
 }
 

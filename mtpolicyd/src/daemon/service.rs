@@ -108,10 +108,9 @@ impl Service for MtpolicydService {
         let previous = self.server.config();
         let options = LoadOptions {
             compat: self.compat,
-            is_check: false,
             running: Some(&self.started),
             previous: Some(&previous),
-            unwritten: None,
+            ..LoadOptions::default()
         };
         let (config, findings) = load(&self.path, options);
         let mut said = Vec::new();

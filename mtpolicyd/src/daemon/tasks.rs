@@ -147,6 +147,7 @@ fn check(args: &Args, path: &Path) -> ExitCode {
     let options = LoadOptions {
         compat: args.compat,
         is_check: true,
+        is_foreground: args.foreground,
         ..LoadOptions::default()
     };
     let (config, mut findings) = load(path, options);

@@ -45,7 +45,7 @@ impl Default for SessionOptions {
 pub struct SessionCache {
     store: Option<(StoreHandle, SessionOptions)>,
     /// This process in the locks that it takes.
-    owner: u64,
+    owner: Arc<str>,
     locks: Arc<AtomicU64>,
 }
 
@@ -64,6 +64,8 @@ pub struct Held {
 #[derive(Debug)]
 struct HeldLock {
     instance: String,
+    /// The key of the lock.
+    key: String,
     owner: String,
     cache: SessionCache,
     /// Whether the session has come.
@@ -144,12 +146,15 @@ impl SessionCache {
         };
         let failed = |error| SessionError::Store(handle.failed(error));
         let store = handle.get().await.map_err(failed)?;
-        let owner = format!("{:x}.{:x}", self.owner, self.locks.fetch_add(1, Relaxed));
-        let lock_key = lock_key(instance);
+        // Not by `format!`: each request has both.
+        let number = self.locks.fetch_add(1, Relaxed).to_string();
+        let owner = [&*self.owner, &number].concat();
+        let lock_key = ["lock_", instance].concat();
         let mut held = Held {
             session: Session::default(),
             lock: Some(HeldLock {
                 instance: instance.to_owned(),
+                key: lock_key.clone(),
                 owner: owner.clone(),
                 cache: self.clone(),
                 is_open: false,
@@ -198,11 +203,10 @@ impl HeldLock {
         };
         let failed = |error| SessionError::Store(handle.failed(error));
         let store = handle.get().await.map_err(failed)?;
-        let lock_key = lock_key(&self.instance);
-        let owner = self.owner.as_bytes();
+        let (key, owner) = (self.key.as_bytes(), self.owner.as_bytes());
         let value = session.encode();
         if !self.is_open || value.len() > MAX_SIZE {
-            let unlocked = store.compare_and_delete(lock_key.as_bytes(), owner).await;
+            let unlocked = store.compare_and_delete(key, owner).await;
             unlocked.map_err(failed)?;
         }
         if !self.is_open {
@@ -217,7 +221,7 @@ impl HeldLock {
             return Err(SessionError::Store(PluginError::Other(error.to_string())));
         }
         let lock = Lock {
-            key: lock_key.as_bytes(),
+            key,
             owner,
             ttl: options.lock_timeout,
         };
@@ -229,12 +233,9 @@ impl HeldLock {
     }
 }
 
-fn lock_key(instance: &str) -> String {
-    format!("lock_{instance}")
-}
-
-/// A number that no other process has at this time, on no host as far as can be told.
-fn owner() -> u64 {
+/// The beginning of what no other process has at this time, on no host as far as can be told.
+fn owner() -> Arc<str> {
     use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id())
+    let number = RandomState::new().hash_one(std::process::id());
+    format!("{number:x}.").into()
 }

@@ -3,8 +3,6 @@
 mod cache;
 pub use cache::{Held, SessionCache, SessionError, SessionOptions};
 
-use serde_json::{Map, Value};
-
 /// Fields and their texts: scores, what `SetField` and the like set, results that are kept, and what is done already.
 ///
 /// There are some tens of fields as a rule, so they are in a list.
@@ -73,24 +71,15 @@ impl Session {
         self.set(field, serde_json::to_string(texts).unwrap_or_default());
     }
 
-    /// The session as JSON, for a store.
+    /// The session as JSON, for a store: pairs of a field and its text.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         // Room for all of it, unless many characters have to be escaped.
         let fields = self.fields();
         let length: usize = fields.map(|(name, text)| name.len() + text.len() + 8).sum();
         let mut json = Vec::with_capacity(length + 2);
-        json.push(b'{');
-        for (index, (name, text)) in self.fields().enumerate() {
-            if index > 0 {
-                json.push(b',');
-            }
-            // A text is JSON always, and takes any number of bytes.
-            _ = serde_json::to_writer(&mut json, name);
-            json.push(b':');
-            _ = serde_json::to_writer(&mut json, text);
-        }
-        json.push(b'}');
+        // A text is JSON always, and takes any number of bytes.
+        _ = serde_json::to_writer(&mut json, &self.fields);
         json
     }
 
@@ -100,15 +89,8 @@ impl Session {
         if bytes.len() > MAX_SIZE {
             return None;
         }
-        let fields: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
-        let texts = fields
-            .into_iter()
-            .take(MAX_FIELDS)
-            .map(|field| match field {
-                (name, Value::String(text)) => Some((name, text)),
-                _ => None,
-            });
-        let fields = texts.collect::<Option<_>>()?;
+        let mut fields: Vec<_> = serde_json::from_slice(bytes).ok()?;
+        fields.truncate(MAX_FIELDS);
         Some(Self { fields })
     }
 }
@@ -144,10 +126,10 @@ mod tests {
     #[test]
     fn what_a_store_keeps_is_json() {
         let mut session = Session::default();
-        assert_eq!(session.encode(), b"{}");
+        assert_eq!(session.encode(), b"[]");
         session.set("b", "\"1\"\n");
         session.set_list("a", &["x".to_owned(), "y".to_owned()]);
-        let json = r#"{"b":"\"1\"\n","a":"[\"x\",\"y\"]"}"#;
+        let json = r#"[["b","\"1\"\n"],["a","[\"x\",\"y\"]"]]"#;
         assert_eq!(session.encode(), json.as_bytes());
         assert_eq!(Session::decode(json.as_bytes()), Some(session));
     }
@@ -155,13 +137,13 @@ mod tests {
     #[test]
     fn what_is_too_large_or_another_program_s_is_no_session() {
         let mut session = Session::default();
-        session.set("a", "x".repeat(MAX_SIZE - 8));
+        session.set("a", "x".repeat(MAX_SIZE - 10));
         let encoded = session.encode();
         assert_eq!(encoded.len(), MAX_SIZE);
         assert_eq!(Session::decode(&encoded), Some(session.clone()));
-        session.set("a", "x".repeat(MAX_SIZE - 7));
+        session.set("a", "x".repeat(MAX_SIZE - 9));
         assert_eq!(Session::decode(&session.encode()), None);
-        for other in ["", "[]", "{\"a\":1}", "\u{4}\u{7}"] {
+        for other in ["", "{}", "[\"a\"]", "[[\"a\",1]]", "\u{4}\u{7}"] {
             assert_eq!(Session::decode(other.as_bytes()), None, "{other}");
         }
     }

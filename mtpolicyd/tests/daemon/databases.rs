@@ -89,6 +89,29 @@ fn at_the_end_the_file_alone_is_whole() {
     assert!(!world.path("db.sqlite-wal").exists());
 }
 
+/// The thread that tests the lists has the configuration of before as well.
+#[test]
+fn a_file_that_a_reload_has_left_is_closed() {
+    let list = "<Plugin l>\nmodule=RBL\ndomain=list.invalid\n</Plugin>\n";
+    let sessions = "<SessionCache>\nmodule=Sql\n</SessionCache>\n";
+    let config = format!("{CONFIG}{sessions}{}", host(&(PLUGINS.to_owned() + list)));
+    let world = World::new(&config);
+    let process = world.serve(&[]);
+    count(&world, "a");
+    world.configure(&config.replace("db.sqlite", "other.sqlite"));
+    process.signal(Signal::HUP);
+    assert!(process.err.wait_lines(1, "the configuration is reloaded"));
+    let is_open = |name: &str| {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", process.id())).unwrap();
+        let mut targets = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        targets.any(|target| target == world.path(name))
+    };
+    assert!(world.ask(&request("b")).is_some());
+    assert!(eventually(|| is_open("other.sqlite")));
+    assert!(eventually(|| !is_open("db.sqlite")));
+    assert!(!world.path("db.sqlite-wal").exists());
+}
+
 #[test]
 fn what_is_gone_is_said_once_and_has_its_tables_again() {
     let (world, process) = start();

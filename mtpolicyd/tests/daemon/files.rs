@@ -112,7 +112,7 @@ fn a_socket_is_not_bound_where_another_file_is() {
             let (status, text) = check(&format!(
                 "{globals}{path}\n<VirtualHost PORT>\nname=test\n{ACTION}</VirtualHost>\n"
             ));
-            let said = format!("` is `{name}`: another file than a socket is there\n");
+            let said = format!("` is `{name}`: the file that is there is no socket\n");
             assert!(text.contains(&said), "{path}: {text}");
             assert_eq!(status, Some(78), "{path}: {text}");
         }

@@ -14,6 +14,7 @@ mod process;
 mod references;
 mod reload;
 mod requests;
+mod rights;
 mod stores;
 mod trace;
 mod unchanged;

@@ -1,6 +1,6 @@
 //! The user, the groups, the root and the files of the process: the check says what a start would fail at.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 
 use policy_testing::process::is_root;
 
@@ -106,6 +106,44 @@ fn what_is_there_and_can_be_made_is_fine() {
         fs::read_to_string(world.path("mt.log")).unwrap(),
         "a line\n"
     );
+}
+
+#[test]
+fn an_address_that_another_program_has_is_said_and_not_one_of_the_daemon_that_runs() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap();
+    let world = World::new(&format!("admin = inet:{address}\n{}", host(ACTION)));
+    let checked = world.run(&["--check-config"]);
+    let said = format!("warning: `admin`: another program listens at `inet:{address}`: ");
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(checked.err.contains(&said), "{checked:?}");
+    let process = format!(" (process {})\n", std::process::id());
+    assert!(checked.err.ends_with(&process), "{checked:?}");
+    drop(other);
+    let _running = world.serve(&[]);
+    assert_eq!(world.run(&["--check-config"]).err, "");
+}
+
+#[test]
+fn an_output_that_a_daemon_in_the_background_has_not_got_is_said() {
+    for target in ["stdout", "json"] {
+        let world = World::new(&format!("log_to = {target}\n{}", host(ACTION)));
+        let checked = world.run(&["--check-config"]);
+        let said = format!(
+            "warning: `log_to` is `{target}`, which needs `-f`, or `log_file`: a daemon in the background has no standard output\n"
+        );
+        assert_eq!(checked.code, Some(0), "{checked:?}");
+        assert!(checked.err.ends_with(&said), "{checked:?}");
+        let foreground = world.run(&["--check-config", "-f"]);
+        assert_eq!((foreground.code, &*foreground.err), (Some(0), ""));
+        let file = format!(
+            "log_to = {target}\nlog_file = @TMP@/mt.log\n{}",
+            host(ACTION)
+        );
+        world.configure(&file);
+        let with_file = world.run(&["--check-config"]);
+        assert_eq!((with_file.code, &*with_file.err), (Some(0), ""));
+    }
 }
 
 #[test]

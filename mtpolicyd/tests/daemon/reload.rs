@@ -139,7 +139,7 @@ fn what_the_next_start_would_fail_at_is_an_error_of_a_reload() {
         (
             5,
             "user = nobody\ncontrol = unix:/etc/passwd",
-            "error: `control` is `/etc/passwd`: another file than a socket is there",
+            "error: `control` is `/etc/passwd`: the file that is there is no socket",
         ),
     ] {
         let stays = "reload: the configuration has errors, that of before stays";

@@ -1,5 +1,5 @@
-//! Stores as the log, the status and the answers show them: a database file that cannot be opened, one that is replaced, and
-//! keys that clients make long.
+//! Stores as the log, the status and the answers show them: a database file that cannot be opened, one that is replaced,
+//! servers that are down, and keys that clients make long.
 
 use std::fs;
 
@@ -150,4 +150,75 @@ fn a_long_instance_is_a_mail_like_any_other() {
     assert_eq!(stored.ask(&(long.clone() + "1")), "action=dunno");
     assert_eq!(stored.ask(&(long + "2")), "action=reject full");
     assert_eq!(stored.process.err.lines("session"), Vec::<String>::new());
+}
+
+#[test]
+fn servers_that_are_down_are_named_with_the_cause_and_without_a_password() {
+    let connections = "\
+<Connection my>
+  module = Sql
+  dsn = dbi:mysql:database=mail;host=127.0.0.1;port=1
+  user = u
+  password = geheim
+</Connection>
+<Connection pg>
+  module = Sql
+  dsn = dbi:Pg:dbname=mail;host=127.0.0.1;port=1
+  user = u
+  password = geheim
+</Connection>
+<Connection file>
+  module = Sql
+  dsn = dbi:SQLite:dbname=/proc/none/db.sqlite
+</Connection>
+<Connection red>
+  module = Redis
+  server = 127.0.0.1:1
+  password = geheim
+</Connection>
+<Connection mem>
+  module = Memcached
+  servers = 127.0.0.1:1
+</Connection>
+<Connection dir>
+  module = Ldap
+  host = 127.0.0.1
+  port = 1
+  starttls = 0
+  binddn = \"cn=u\"
+  password = geheim
+</Connection>
+";
+    let list = |name: &str| {
+        format!(
+            "<Plugin {name}>\nmodule=SqlList\ndb={name}\nsql_query=\"SELECT 1 WHERE '1'=?\"\non_error=continue\n</Plugin>\n"
+        )
+    };
+    let pot = |name: &str| {
+        format!(
+            "<Plugin {name}>\nmodule=Honeypot\nstore={name}\nrecipients=trap@x\non_error=continue\n</Plugin>\n"
+        )
+    };
+    let user = "<Plugin dir>\nmodule=LdapUserConfig\nldap=dir\nbasedn=\"dc=x\"\nfilter=(uid=%s)\nfilter_field=sender\n\
+        config_fields=a\non_error=continue\n</Plugin>\n";
+    let plugins = list("my") + &list("pg") + &pot("red") + &pot("mem") + user;
+    let world = World::new(&(connections.to_owned() + &host(&plugins)));
+    let request = "protocol_state=RCPT\nsender=a@y\nrecipient=trap@x\nclient_address=192.0.2.1\n";
+    let ended = world.run_with(&["--explain"], request);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for remote in [
+        "my (mysql 127.0.0.1:1 mail)",
+        "pg (postgres 127.0.0.1:1 mail)",
+        "red (redis 127.0.0.1:1)",
+        "mem (memcached 127.0.0.1:1)",
+        "dir (ldap 127.0.0.1:1)",
+    ] {
+        let name = remote.split(' ').next().unwrap();
+        let mut lines = ended.out.lines();
+        let line = lines.find(|line| line.trim_start().starts_with(&format!("{name} (")));
+        let line = line.unwrap_or_else(|| panic!("{name}: {}", ended.out));
+        assert!(line.contains(remote), "{remote}: {line}");
+        assert!(line.contains("Connection refused"), "{remote}: {line}");
+    }
+    assert!(!ended.out.contains("geheim"), "{}", ended.out);
 }

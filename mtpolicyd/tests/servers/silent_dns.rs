@@ -134,6 +134,48 @@ fn name_servers_that_do_not_answer_are_said_once_and_so_is_that_they_are_back() 
     assert_eq!(daemon.count("DNS does not answer"), 1);
 }
 
+/// What is silent may be the servers of the domains that a client names.
+#[test]
+fn domains_whose_servers_are_silent_are_no_outage() {
+    let process = std::process::id().to_le_bytes();
+    let server = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 8], 53));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("resolv.conf");
+    let text = format!("nameserver {}\noptions timeout:1 attempts:1\n", server.ip());
+    fs::write(&file, text).unwrap();
+    let zone = "*.silent.example !silent\nlast.example TXT \"v=spf1 -all\"\n";
+    let _server = NameServer::start_at(server, zone);
+    let spf =
+        "<Plugin spf>\nmodule = SPF\nfail_mode = reject\ntemperror_mode = passive\n</Plugin>\n";
+    let daemon = Daemon::start_with_resolv_conf(&file, "admin = inet:127.0.0.1:0", spf);
+    daemon.wait(1, "metrics at ");
+    let admin = address(&daemon.process.err.text()).unwrap();
+    let mut number = 0;
+    let ask = |domain: &str| {
+        let sender = format!("a@{domain}");
+        let client = ("client_address", "192.0.2.9");
+        daemon.ask(&[client, ("sender", &sender), ("helo_name", domain)])
+    };
+    let is_doubted = || {
+        number += 1;
+        assert_eq!(ask(&format!("name{number}.silent.example")), "dunno");
+        value(&get(&admin, "/metrics").body, "mtpolicyd_dns_up") == 0.0
+    };
+    assert!(eventually(is_doubted), "{}", daemon.process.err.text());
+    // The servers are tried meanwhile.
+    for number in 0..4 {
+        ask(&format!("last{number}.silent.example"));
+    }
+    let answer = ask("last.example");
+    assert!(answer.starts_with("reject SPF"), "{answer}");
+    assert_eq!(
+        daemon.count("DNS does not answer"),
+        0,
+        "{}",
+        daemon.process.err.text()
+    );
+}
+
 /// That a list alone is silent is said of the list.
 #[test]
 fn a_list_that_does_not_answer_is_said_once_and_so_is_that_it_answers_again() {

@@ -42,7 +42,11 @@ impl ListenAddr {
 
     /// Checks that it could be bound, and changes nothing. A port or a socket that another process has may be free by then, so
     /// that is not looked at: mostly it is the daemon itself that has it.
-    pub(crate) fn check_bind(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// As those of [`bind`](Self::bind), but for that.
+    pub fn check_bind(&self) -> io::Result<()> {
         match &self.endpoint {
             // Any free port, of a kind that nobody can connect to.
             Endpoint::Inet { host, .. } => UdpSocket::bind((host.as_str(), 0)).map(drop),

@@ -165,6 +165,23 @@ async fn what_is_kept_is_told_without_asking() {
 }
 
 #[tokio::test]
+async fn that_there_was_no_answer_is_forgotten_and_other_answers_are_not() {
+    let server = NameServer::start("acme.test A 192.0.2.1\nlate.test !silent\n");
+    let resolver = resolver([server.address()]);
+    for name in ["acme.test", "late.test"] {
+        ask(&resolver, name, RecordType::A).await;
+    }
+    let kept = |name| resolver.kept(&question(name, RecordType::A));
+    assert_eq!(
+        kept("late.test").map(|answer| answer.outcome()),
+        Some(Outcome::Timeout)
+    );
+    resolver.forget_failures();
+    assert_eq!(kept("late.test"), None);
+    assert!(kept("acme.test").is_some());
+}
+
+#[tokio::test]
 async fn a_text_that_does_not_fit_comes_over_tcp() {
     let strings: Vec<_> = (0..20)
         .map(|index| format!("\"{}\"", index.to_string().repeat(100)))

@@ -7,7 +7,7 @@ mod timers;
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -124,7 +124,8 @@ impl Guard {
     ) -> Result<T, StoreError> {
         self.check()?;
         let mut call = Call::begin(self);
-        let result = self.in_time(work).await;
+        // In one place: each future that it is moved into would be larger by all of it.
+        let result = self.in_time(pin!(work)).await;
         match &result {
             Ok(_) if !is_proof => call.has_ended = true,
             ended => call.end(ended.as_ref().err()),
@@ -164,7 +165,7 @@ impl Guard {
 
     async fn in_time<T>(
         &self,
-        work: impl Future<Output = Result<T, StoreError>>,
+        work: Pin<&mut impl Future<Output = Result<T, StoreError>>>,
     ) -> Result<T, StoreError> {
         let deadline = self.options.deadline;
         let mut timer = self.timers.set(deadline);
@@ -203,7 +204,7 @@ impl Guard {
                     return;
                 };
                 guard.breaker.begin_trial();
-                let result = guard.in_time((guard.probe)()).await;
+                let result = guard.in_time(pin!((guard.probe)())).await;
                 if guard.breaker.end_trial(result.err()) {
                     return;
                 }

@@ -7,7 +7,9 @@ mod session;
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use self::session::{Session, tls_config};
-use crate::{Answer, Breaker, RemoteOptions, Secret, StoreError, guard::Guard, pool::Pool};
+use crate::{
+    Answer, Breaker, RemoteOptions, Secret, StoreError, address::is_host, guard::Guard, pool::Pool,
+};
 
 pub use self::{
     entry::Entry,
@@ -81,8 +83,12 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// Certificates that cannot be read, a name that binds without a password.
+    /// A host that is none, certificates that cannot be read, a name that binds without a password.
     pub fn new(options: DirectoryOptions) -> Result<Self, StoreError> {
+        if !is_host(&options.host) {
+            let text = "the host is neither a name nor an address";
+            return Err(StoreError::Refused(text.into()));
+        }
         let password = options.password.as_ref();
         let has_password = password.is_some_and(|password| !password.reveal().is_empty());
         if options.bind_dn.as_deref().is_some_and(|dn| !dn.is_empty()) && !has_password {

@@ -78,7 +78,8 @@ impl Remote {
                 Err(error) => return Err(error),
             }
         }
-        let mut connection = Connection::open(&self.address).await?;
+        // Once in a while; each call's future would be larger by this one.
+        let mut connection = Box::pin(Connection::open(&self.address)).await?;
         let replies = connection.exchange(commands, expected).await?;
         lease.keep(connection);
         Ok(replies)

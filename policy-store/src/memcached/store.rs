@@ -14,9 +14,9 @@ use super::{
 };
 use crate::{
     Answer, Breaker, Event, Lock, Locked, Store, StoreError, Usage, Windows,
-    store::{check_value, short_key},
+    store::{check_value, short_key, windows},
     wall_clock::now_ms,
-    window::{WindowState, check_event},
+    window::check_event,
 };
 
 /// How long a key may be on a server, its prefix included.
@@ -82,8 +82,10 @@ impl MemcachedStore {
             all => all.get(ring.server(key)),
         };
         let server = server.ok_or_else(|| StoreError::Refused("no server".into()))?;
-        let mut name = prefix.clone().into_bytes();
-        name.extend(short_key(key, MAX_LEN - name.len(), is_plain_key));
+        let mut name = short_key(key, MAX_LEN - prefix.len(), is_plain_key);
+        if !prefix.is_empty() {
+            name = [prefix.as_bytes(), &name].concat();
+        }
         Ok(Entry { server, name })
     }
 }
@@ -186,17 +188,11 @@ impl Store for MemcachedStore {
         windows: &'a Windows,
         events: &'a [Event<'a>],
     ) -> Answer<'a, Usage> {
-        Box::pin(async move {
-            let state = WindowState::decode(&self.get(key).await?.unwrap_or_default());
-            state.preview(now_ms(), windows, events)
-        })
+        Box::pin(windows::preview(self, key, windows, events))
     }
 
     fn usage<'a>(&'a self, key: &'a [u8], windows: &'a Windows) -> Answer<'a, Usage> {
-        Box::pin(async move {
-            let state = WindowState::decode(&self.get(key).await?.unwrap_or_default());
-            Ok(state.usage(now_ms(), windows))
-        })
+        Box::pin(windows::usage(self, key, windows))
     }
 
     fn lock_and_get<'a>(&'a self, lock: Lock<'a>, key: &'a [u8]) -> Answer<'a, Locked> {

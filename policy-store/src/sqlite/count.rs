@@ -12,7 +12,7 @@ use crate::{
 /// An event on its way to the thread of the database.
 pub(super) struct Count {
     key: Vec<u8>,
-    pub(super) windows: Windows,
+    windows: Windows,
     event: Owned,
 }
 
@@ -44,5 +44,22 @@ impl Count {
         let ttl = Duration::from_millis(self.windows.span_ms());
         table.set(&self.key, &state.encode(), Some(ttl))?;
         Ok(usage)
+    }
+
+    /// Counts it, unless the mark is there.
+    pub(super) fn run_once(
+        &self,
+        mark: &[u8],
+        ttl: Duration,
+        table: &Table<'_>,
+    ) -> Result<Option<Usage>, StoreError> {
+        if table.get(mark)?.is_some() {
+            return Ok(None);
+        }
+        let usage = self.run(table)?;
+        if usage.allowed || self.windows.counts_all() {
+            table.set(mark, b"1", Some(ttl))?;
+        }
+        Ok(Some(usage))
     }
 }

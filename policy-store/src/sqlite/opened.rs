@@ -6,7 +6,7 @@ use std::{
     ops::Deref,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use rusqlite::{Connection, config::DbConfig};
@@ -91,10 +91,10 @@ impl Deref for Opened {
 /// Which file is open, or was, and which write-ahead log it has.
 pub(super) struct Identity {
     path: PathBuf,
-    number: Option<(u64, u64)>,
+    number: Option<Number>,
     /// An empty file that had content was cut.
     has_content: bool,
-    log: Option<(u64, u64)>,
+    log: Option<Number>,
     looked: Instant,
 }
 
@@ -136,27 +136,44 @@ impl Identity {
 
     /// After the connection was closed: where what was in the file is gone, its write-ahead log is removed, which SQLite would take
     /// for that of the next file. The next file is another one then, even where it was cut only, or has got the inode that has
-    /// become free.
+    /// become free; but not where both have left together and come back, as with their directory.
     pub(super) fn leave_if_gone(&mut self) {
         if !self.is_gone() {
             return;
         }
-        self.number = None;
         let log = log_of(&self.path);
-        if self.log.is_some() && number_of(&log) == self.log {
+        // One that comes later comes with its file.
+        let before = self.log.take();
+        let is_log_left = before.is_some() && number_of(&log) == before;
+        if is_log_left {
             // Where that fails, opening the new file says what is wrong.
             _ = fs::remove_file(log);
             _ = fs::remove_file(beside(&self.path, "-shm"));
         }
+        let is_known_again = self.number.is_some_and(|number| number.born.is_some());
+        if is_log_left || self.path.exists() || !is_known_again {
+            self.number = None;
+        }
     }
 }
 
-/// The device and the inode of a file.
-fn number(found: &Metadata) -> (u64, u64) {
-    (found.dev(), found.ino())
+/// What no other file has; without the time of its birth, which some file systems do not keep, no other one at its time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Number {
+    device: u64,
+    inode: u64,
+    born: Option<SystemTime>,
 }
 
-fn number_of(path: &Path) -> Option<(u64, u64)> {
+fn number(found: &Metadata) -> Number {
+    Number {
+        device: found.dev(),
+        inode: found.ino(),
+        born: found.created().ok(),
+    }
+}
+
+fn number_of(path: &Path) -> Option<Number> {
     fs::metadata(path).ok().as_ref().map(number)
 }
 

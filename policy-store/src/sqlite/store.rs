@@ -22,9 +22,8 @@ use super::{
 };
 use crate::{
     Answer, Breaker, Event, Lock, Locked, Mark, Store, StoreError, Usage, Windows,
-    store::{check_value, number, own_key, sum},
+    store::{check_value, own_key, windows},
     wall_clock::now_ms,
-    window::WindowState,
 };
 
 /// How many entries a file holds, if nothing else is said.
@@ -189,14 +188,8 @@ impl Store for SqliteStore {
         Box::pin(async move {
             check_value(value)?;
             let (key, value) = (own_key(key), value.to_vec());
-            self.write(move |table| {
-                let is_absent = table.get(&key)?.is_none();
-                if is_absent {
-                    table.set(&key, &value, ttl)?;
-                }
-                Ok(is_absent)
-            })
-            .await
+            self.write(move |table| table.set_if(&key, None, &value, ttl))
+                .await
         })
     }
 
@@ -210,31 +203,15 @@ impl Store for SqliteStore {
         Box::pin(async move {
             check_value(value)?;
             let (key, expected, value) = (own_key(key), expected.to_vec(), value.to_vec());
-            self.write(move |table| {
-                let is_expected = table.get(&key)? == Some(expected);
-                if is_expected {
-                    table.set(&key, &value, ttl)?;
-                }
-                Ok(is_expected)
-            })
-            .await
+            self.write(move |table| table.set_if(&key, Some(&expected), &value, ttl))
+                .await
         })
     }
 
     fn add<'a>(&'a self, key: &'a [u8], delta: u64, ttl: Option<Duration>) -> Answer<'a, u64> {
         Box::pin(async move {
             let key = own_key(key);
-            self.write(move |table| {
-                let Some(value) = table.get(&key)? else {
-                    let sum = sum(0, delta)?;
-                    table.set(&key, sum.to_string().as_bytes(), ttl)?;
-                    return Ok(sum);
-                };
-                let sum = sum(number(&value)?, delta)?;
-                table.replace(&key, sum.to_string().as_bytes())?;
-                Ok(sum)
-            })
-            .await
+            self.write(move |table| table.add(&key, delta, ttl)).await
         })
     }
 
@@ -275,17 +252,8 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let (name, ttl) = (own_key(mark.key), mark.ttl);
             let count = Count::new(key, windows, event)?;
-            self.write(move |table| {
-                if table.get(&name)?.is_some() {
-                    return Ok(None);
-                }
-                let usage = count.run(table)?;
-                if usage.allowed || count.windows.counts_all() {
-                    table.set(&name, b"1", Some(ttl))?;
-                }
-                Ok(Some(usage))
-            })
-            .await
+            self.write(move |table| count.run_once(&name, ttl, table))
+                .await
         })
     }
 
@@ -295,17 +263,11 @@ impl Store for SqliteStore {
         windows: &'a Windows,
         events: &'a [Event<'a>],
     ) -> Answer<'a, Usage> {
-        Box::pin(async move {
-            let state = WindowState::decode(&self.get(key).await?.unwrap_or_default());
-            state.preview(now_ms(), windows, events)
-        })
+        Box::pin(windows::preview(self, key, windows, events))
     }
 
     fn usage<'a>(&'a self, key: &'a [u8], windows: &'a Windows) -> Answer<'a, Usage> {
-        Box::pin(async move {
-            let state = WindowState::decode(&self.get(key).await?.unwrap_or_default());
-            Ok(state.usage(now_ms(), windows))
-        })
+        Box::pin(windows::usage(self, key, windows))
     }
 
     fn lock_and_get<'a>(&'a self, lock: Lock<'a>, key: &'a [u8]) -> Answer<'a, Locked> {
@@ -314,10 +276,9 @@ impl Store for SqliteStore {
             let (name, owner, ttl) = (own_key(lock.key), lock.owner.to_vec(), lock.ttl);
             let key = own_key(key);
             self.write(move |table| {
-                if table.get(&name)?.is_some() {
+                if !table.set_if(&name, None, &owner, Some(ttl))? {
                     return Ok(Locked::Busy);
                 }
-                table.set(&name, &owner, Some(ttl))?;
                 Ok(Locked::Held(table.get(&key)?.map(Bytes::from)))
             })
             .await

@@ -5,7 +5,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::error::error;
-use crate::{StoreError, wall_clock::expiry_ms};
+use crate::{
+    StoreError,
+    store::{number, sum},
+    wall_clock::expiry_ms,
+};
 
 const CREATE: &str = "
     CREATE TABLE IF NOT EXISTS policy_store (
@@ -60,12 +64,39 @@ impl Table<'_> {
         Ok(())
     }
 
-    pub(super) fn replace(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    /// True if the key had what is expected, so that it has the value now.
+    pub(super) fn set_if(
+        &self,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        value: &[u8],
+        ttl: Option<Duration>,
+    ) -> Result<bool, StoreError> {
+        let is_expected = self.get(key)?.as_deref() == expected;
+        if is_expected {
+            self.set(key, value, ttl)?;
+        }
+        Ok(is_expected)
+    }
+
+    /// The sum. The time to live is for a key without a value; that of others stays.
+    pub(super) fn add(
+        &self,
+        key: &[u8],
+        delta: u64,
+        ttl: Option<Duration>,
+    ) -> Result<u64, StoreError> {
+        let Some(value) = self.get(key)? else {
+            let sum = sum(0, delta)?;
+            self.set(key, sum.to_string().as_bytes(), ttl)?;
+            return Ok(sum);
+        };
+        let sum = sum(number(&value)?, delta)?;
         self.execute(
             "UPDATE policy_store SET value = ?2 WHERE key = ?1",
-            params![key, value],
+            params![key, sum.to_string().as_bytes()],
         )?;
-        Ok(())
+        Ok(sum)
     }
 
     /// True if it was there, and its time was not over.

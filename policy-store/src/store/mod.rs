@@ -1,6 +1,7 @@
 //! The interface of every store, and what all of them promise.
 
 mod key;
+pub(crate) mod windows;
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 

@@ -13,6 +13,17 @@ async fn comes(store: &SqliteStore, key: &[u8], value: Option<&[u8]>) {
     assert!(is_so.await, "{key:?}");
 }
 
+/// Waits until a key has this value, while calls may fail.
+async fn comes_back(store: &SqliteStore, key: &[u8], value: &[u8]) {
+    let is_back = suite::eventually(async || {
+        store
+            .get(key)
+            .await
+            .is_ok_and(|found| found.as_deref() == Some(value))
+    });
+    assert!(is_back.await, "{key:?}");
+}
+
 #[tokio::test]
 async fn a_file_that_is_removed_is_made_again() {
     let directory = tempfile::tempdir().unwrap();
@@ -29,6 +40,29 @@ async fn a_file_that_is_removed_is_made_again() {
     // Others see it.
     let other = self::store(directory.path()).await;
     assert_eq!(other.get(b"a").await.unwrap().as_deref(), Some(&b"2"[..]));
+}
+
+/// Nothing is lost: both files are the same ones.
+#[tokio::test]
+async fn a_directory_that_is_moved_away_and_back_is_no_loss() {
+    let directory = tempfile::tempdir().unwrap();
+    let (here, elsewhere) = (directory.path().join("a"), directory.path().join("b"));
+    fs::create_dir(&here).unwrap();
+    let file = open(&here).await;
+    let store = SqliteStore::new(file.clone()).await.unwrap();
+    store.set(b"a", b"1", None).await.unwrap();
+    fs::rename(&here, &elsewhere).unwrap();
+    let is_noticed = suite::eventually(async || store.get(b"a").await.is_err());
+    assert!(is_noticed.await);
+    fs::rename(&elsewhere, &here).unwrap();
+    comes_back(&store, b"a", b"1").await;
+    assert_eq!(file.replaced(), 0);
+
+    // The file alone lacks what is in its log, which is the next one's by then.
+    let away = directory.path().join("alone");
+    fs::rename(here.join("store.sqlite"), &away).unwrap();
+    comes(&store, b"a", None).await;
+    assert_eq!(file.replaced(), 1);
 }
 
 #[tokio::test]

@@ -89,6 +89,21 @@ impl Cache {
         }
     }
 
+    /// Keeps no more of the answers that are meant.
+    pub(super) fn forget(&self, is_meant: impl Fn(&Answer) -> bool) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let Entries {
+            by_question, bytes, ..
+        } = &mut *entries;
+        by_question.retain(|_, entry| {
+            let is_kept = !is_meant(&entry.answer);
+            if !is_kept {
+                *bytes = bytes.saturating_sub(entry.size);
+            }
+            is_kept
+        });
+    }
+
     /// How many answers are kept, those whose time is over included.
     pub(super) fn len(&self) -> usize {
         self.entries
@@ -180,6 +195,19 @@ mod tests {
                 .map(|entry| entry.size)
                 .sum::<usize>()
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_takes_no_memory() {
+        let cache = Cache::new(10_000);
+        let hour = Duration::from_secs(3600);
+        cache.put(question(1), &answer(Outcome::Timeout), hour);
+        cache.put(question(2), &answer(Outcome::NoData), hour);
+        cache.forget(|answer| answer.outcome() == Outcome::Timeout);
+        assert_eq!(cache.get(&question(1)), None);
+        assert_eq!(cache.get(&question(2)), Some(answer(Outcome::NoData)));
+        cache.forget(|_| true);
+        assert_eq!((cache.len(), cache.entries.lock().unwrap().bytes), (0, 0));
     }
 
     #[tokio::test]

@@ -120,6 +120,13 @@ impl DnsResolver {
         Some(answer)
     }
 
+    /// Keeps no more that questions had no answer: who knows that the servers are back asks them again.
+    pub fn forget_failures(&self) {
+        let is_failure =
+            |answer: &Answer| matches!(answer.outcome(), Outcome::Timeout | Outcome::Unreachable);
+        self.shared.cache.forget(is_failure);
+    }
+
     /// How many questions had which outcome. One that several asked at once, and one whose aliases were followed, count
     /// once.
     #[must_use]
@@ -186,7 +193,8 @@ impl Shared {
 
     /// Asks a question, and for the names that its name stands for where no server has followed these.
     async fn follow(&self, question: &Question, deadline: Instant) -> Answer {
-        let (mut outcome, mut section, mut ttl) = (Outcome::NoData, vec![], Duration::MAX);
+        let mut outcome;
+        let (mut section, mut ttl) = (vec![], Duration::MAX);
         let (mut name, mut asked) = (question.name.clone(), vec![]);
         loop {
             let next = Question::new(name, question.kind);
