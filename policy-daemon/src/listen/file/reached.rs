@@ -5,13 +5,12 @@ use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd},
     path::PathBuf,
     thread,
+    time::Duration,
 };
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
-
-use super::{PAUSE, TRIES};
 
 /// Whether a connection to this file reaches this listening socket: the system notes the credentials of the process that
 /// began to listen, and the path at which the socket was bound.
@@ -62,3 +61,7 @@ pub(super) fn connect(file: &OwnedFd, kind: Type) -> io::Result<Socket> {
 pub(super) fn by_descriptor(file: &impl AsFd) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()).into()
 }
+
+/// For 1 s in all: a worker empties its queue in microseconds, and a start binds in less than a millisecond.
+pub(super) const TRIES: u32 = 50;
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
