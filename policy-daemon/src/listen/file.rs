@@ -32,7 +32,7 @@ mod permissions;
 pub(crate) use permissions::{Changed, Permissions};
 
 mod reached;
-use reached::{connect, is_file_of};
+use reached::{connect_error, is_file_of};
 
 /// The place of a UNIX socket.
 #[derive(Debug)]
@@ -115,8 +115,8 @@ impl SocketFile {
             .inspect_err(|_| self.remove())
     }
 
-    /// Locks the directory against other starts, until the result is dropped: no other process may bind between the check
-    /// for a listening process and the new socket. `None` is no error.
+    /// Locks the directory against other starts: no other process may bind between the check for a listening process and the
+    /// new socket. `None` is no error.
     pub(crate) fn lock(&self) -> Option<OwnedFd> {
         lock(&self.directory)
     }
@@ -189,14 +189,12 @@ impl SocketFile {
     ///
     /// `AddrInUse` where a process listens, or where there is no socket but another file.
     pub(crate) fn remove_stale(&self) -> io::Result<()> {
-        let listens = |file: &OwnedFd| {
-            let error = connect(file, Type::STREAM).err();
-            error.is_none_or(|error| error.kind() != io::ErrorKind::ConnectionRefused)
-        };
         match self.found()? {
             None => Ok(()),
-            Some(file) if listens(&file) => Err(io::ErrorKind::AddrInUse.into()),
-            Some(_) => self.unlink(),
+            Some(file) if connect_error(&file, Type::STREAM) == Some(Errno::CONNREFUSED) => {
+                self.unlink()
+            }
+            Some(_) => Err(io::ErrorKind::AddrInUse.into()),
         }
     }
 
@@ -206,20 +204,18 @@ impl SocketFile {
     ///
     /// `AddrInUse` for the socket of another program, which has a type that no handover has, and for another file.
     pub(crate) fn remove_unless_others(&self) -> io::Result<()> {
-        let no_others = [Errno::PROTOTYPE, Errno::CONNREFUSED];
-        let is_others = |file: &OwnedFd, kind: Type| {
-            let error = connect(file, kind).err();
-            error.is_none_or(|error| {
-                Errno::from_io_error(&error).is_none_or(|errno| !no_others.contains(&errno))
-            })
+        let Some(file) = self.found()? else {
+            return Ok(());
         };
-        match self.found()? {
-            None => Ok(()),
-            Some(file) if is_others(&file, Type::STREAM) || is_others(&file, Type::DGRAM) => {
-                let what = "the socket that is there is another program's";
-                Err(io::Error::new(io::ErrorKind::AddrInUse, what))
-            }
-            Some(_) => self.unlink(),
+        let is_none = |kind| {
+            let error = connect_error(&file, kind);
+            matches!(error, Some(Errno::CONNREFUSED | Errno::PROTOTYPE))
+        };
+        if is_none(Type::STREAM) && is_none(Type::DGRAM) {
+            self.unlink()
+        } else {
+            let what = "the socket that is there is another program's";
+            Err(io::Error::new(io::ErrorKind::AddrInUse, what))
         }
     }
 

@@ -83,7 +83,7 @@ struct Starter {
 }
 
 impl Starter {
-    /// The user who has started a daemon with these options as this process, which only root can become another user.
+    /// Who has started this process as a daemon with these options: only root can become another user.
     fn of(options: &DaemonOptions) -> Self {
         let own = geteuid().as_raw();
         Self {
@@ -163,7 +163,9 @@ impl Starter {
             }
             // A unit may see it so, while systemd, which passes the socket, does not.
             (Endpoint::Unix(_), io::ErrorKind::ReadOnlyFilesystem) => false,
-            (Endpoint::Unix(_), _) if is_denied => self.is_known && self.is_this_root(),
+            (Endpoint::Unix(_), _) if is_denied => {
+                self.is_known && self.uid == ROOT && geteuid().is_root()
+            }
             (Endpoint::Unix(_), _) => true,
             _ => {
                 text = format!("{given} cannot be bound on this machine as it is: {error}");
@@ -184,11 +186,6 @@ impl Starter {
         };
         let directories = Directories::to(path).ok().filter(|_| self.uid == ROOT)?;
         directories.owner_but_root().err()
-    }
-
-    /// Whether root starts the daemon, and this process is root's.
-    fn is_this_root(self) -> bool {
-        self.uid == ROOT && geteuid().is_root()
     }
 }
 

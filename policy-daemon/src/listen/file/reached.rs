@@ -49,7 +49,12 @@ fn is_answer(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| answers.contains(&errno))
 }
 
-pub(super) fn connect(file: &OwnedFd, kind: Type) -> io::Result<Socket> {
+/// The error of a connection of this type; `None` where there is one, which is closed at once.
+pub(super) fn connect_error(file: &OwnedFd, kind: Type) -> Option<Errno> {
+    Errno::from_io_error(&connect(file, kind).err()?)
+}
+
+fn connect(file: &OwnedFd, kind: Type) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, kind, None)?;
     // No wait for a full queue.
     socket.set_nonblocking(true)?;
