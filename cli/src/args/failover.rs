@@ -99,7 +99,8 @@ pub struct FailoverArgs {
     /// warns of what is probably not meant: a default action that Postfix does not know, or that skips restrictions; a
     /// deadline above Postfix's 100 s, or below 5 s for each service; an attribute for `--balance` that Postfix does
     /// not send; a service that is the daemon's own listener; a `--mode` that leaves no service for new messages; a
-    /// `--probe` with side effects.
+    /// `--probe` with side effects. It also says at which addresses and paths a start fails, and warns where that depends
+    /// on the machine, or on the rights of who starts it.
     #[arg(long)]
     pub check_config: bool,
     /// With --check-config, end with 78 also where there is something to warn of

@@ -61,6 +61,8 @@ fn a_path_that_others_can_change_is_refused() {
             let words = [
                 "--listen",
                 "inet:127.0.0.1:0",
+                "--user",
+                "nobody",
                 "--handover",
                 &handover,
                 "-s",

@@ -8,6 +8,7 @@ mod effective;
 mod files;
 mod listener;
 mod options;
+mod start_faults;
 mod warnings;
 mod wrong;
 

@@ -1,13 +1,16 @@
 //! Binding the sockets that a daemon listens with.
 
 use std::{
-    io,
+    fs, io,
     net::{SocketAddr, ToSocketAddrs, UdpSocket},
     path::Path,
 };
 
 use policy_socket::Endpoint;
-use rustix::io::Errno;
+use rustix::{
+    io::Errno,
+    thread::{CapabilitySet, capabilities},
+};
 use socket2::{Domain, Socket, Type};
 
 use super::{
@@ -48,9 +51,16 @@ impl ListenAddr {
     /// As those of [`bind`](Self::bind), but for that.
     pub fn check_bind(&self) -> io::Result<()> {
         match &self.endpoint {
-            // Any free port, of a kind that nobody can connect to.
-            Endpoint::Inet { host, .. } => UdpSocket::bind((host.as_str(), 0)).map(drop),
-            Endpoint::Unix(path) => SocketFile::at(path)?.check_place(),
+            Endpoint::Inet { host, port } => {
+                // Any free port, of a kind that nobody can connect to.
+                match UdpSocket::bind((host.as_str(), 0)) {
+                    // A unit may forbid that kind (`SocketBindDeny=`), and says nothing of the address then.
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                    bound => drop(bound?),
+                }
+                check_port(*port)
+            }
+            Endpoint::Unix(path) => SocketFile::at(path)?.check_place(self.permissions()),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -71,11 +81,11 @@ impl ListenAddr {
         Ok(bound)
     }
 
-    /// Binds the socket for handovers at this path, in place of any socket that is there.
+    /// Binds the socket for handovers at this path, also in place of that of a daemon which has not handed over.
     pub(crate) fn bind_handover(&self, path: &Path) -> io::Result<ListenSocket> {
         let file = SocketFile::at(path)?;
         let _lock = file.lock();
-        file.remove_any()?;
+        file.remove_unless_others()?;
         self.bind_unix(file, Type::SEQPACKET)
     }
 
@@ -138,6 +148,25 @@ impl ListenAddr {
 /// Whether a socket with this address is the requested one; port 0 means any.
 pub(crate) fn is_requested(address: SocketAddr, found: SocketAddr) -> bool {
     address.ip() == found.ip() && (address.port() == found.port() || address.port() == 0)
+}
+
+/// Checks that this process may bind the port: low ones need a right.
+fn check_port(port: u16) -> io::Result<()> {
+    let first_free = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    let first_free = first_free
+        .ok()
+        .and_then(|text| text.trim().parse::<u16>().ok());
+    // The system's default.
+    let is_free = port == 0 || port >= first_free.unwrap_or(1024);
+    let has_right = || {
+        let sets = capabilities(None);
+        sets.is_ok_and(|sets| sets.effective.contains(CapabilitySet::NET_BIND_SERVICE))
+    };
+    if is_free || has_right() {
+        Ok(())
+    } else {
+        Err(Errno::ACCESS.into())
+    }
 }
 
 /// A socket at each address, all with the same port where the system chooses it: with `known`, if there is one already.

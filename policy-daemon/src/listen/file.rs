@@ -6,17 +6,18 @@
 //! and owner are set through that descriptor. Binding and removing need a path, and use the privileges of that user.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
-    thread,
-    time::Duration,
 };
 
 use nix::unistd::Uid;
 use rustix::{
-    fs::{Access, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat, accessat},
+    fs::{
+        Access, AtFlags, CWD, FileType, FsWord, Mode, OFlags, PROC_SUPER_MAGIC, Stat, accessat,
+        fstatfs,
+    },
     io::Errno,
     process::geteuid,
 };
@@ -24,11 +25,14 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::paths::{Directories, with_rights_of};
 
+mod lock;
+use lock::lock;
+
 mod permissions;
 pub(crate) use permissions::{Changed, Permissions};
 
 mod reached;
-use reached::{connect, is_file_of};
+use reached::{connect_error, is_file_of};
 
 /// The place of a UNIX socket.
 #[derive(Debug)]
@@ -45,8 +49,10 @@ pub(crate) struct SocketFile {
 impl SocketFile {
     /// The file at this path, whether there is one or not.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
-        let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
-        let parent = path.parent().ok_or_else(invalid)?;
+        let (parent, name) = path.parent().zip(name_of(path)).ok_or_else(|| {
+            let what = "the path does not end in the name of a file";
+            io::Error::new(io::ErrorKind::InvalidInput, what)
+        })?;
         let act_as = if geteuid().is_root() {
             Directories::to(path)?
                 .owner_but_root()
@@ -57,7 +63,7 @@ impl SocketFile {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self {
             path: path.to_owned(),
-            name: path.file_name().ok_or_else(invalid)?.to_owned(),
+            name: name.to_owned(),
             directory: rustix::fs::openat(CWD, parent, flags, Mode::empty())?,
             act_as,
             identity: None,
@@ -109,20 +115,10 @@ impl SocketFile {
             .inspect_err(|_| self.remove())
     }
 
-    /// Locks the directory against other starts, until the result is dropped: no other process may bind between the check
-    /// for a listening process and the new socket. Any user who can read the directory can hold the lock, so the wait is
-    /// bounded, and `None` is no error.
+    /// Locks the directory against other starts: no other process may bind between the check for a listening process and the
+    /// new socket. `None` is no error.
     pub(crate) fn lock(&self) -> Option<OwnedFd> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::openat(&self.directory, ".", flags, Mode::empty()).ok()?;
-        for _ in 0..TRIES {
-            match rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Some(directory),
-                Err(Errno::WOULDBLOCK | Errno::INTR) => thread::sleep(PAUSE),
-                Err(_) => return None,
-            }
-        }
-        None
+        lock(&self.directory)
     }
 
     /// Expects the socket that is here now from now on.
@@ -171,19 +167,20 @@ impl SocketFile {
         is_meant.then_some(()).ok_or_else(replaced)
     }
 
-    /// Checks that a socket could be bound here, also in the place of another one, and changes nothing.
+    /// Checks that a socket with these permissions could be bound here, also in the place of another one, and changes nothing.
     ///
     /// # Errors
     ///
     /// As those of binding it.
-    pub(crate) fn check_place(&self) -> io::Result<()> {
+    pub(crate) fn check_place(&self, wanted: Permissions) -> io::Result<()> {
         SockAddr::unix(&self.path)?;
-        self.found()?;
-        if self.act_as.is_some() {
-            return Ok(());
+        if WITHOUT_SOCKETS.contains(&fstatfs(&self.directory)?.f_type) {
+            return Err(io::Error::other("no socket can be made in its directory"));
         }
+        self.found()?;
         let access = Access::WRITE_OK | Access::EXEC_OK;
-        Ok(accessat(&self.directory, ".", access, AtFlags::EACCESS)?)
+        self.as_owner(|| Ok(accessat(&self.directory, ".", access, AtFlags::EACCESS)?))?;
+        wanted.check()
     }
 
     /// Removes a socket on which no process listens.
@@ -192,19 +189,34 @@ impl SocketFile {
     ///
     /// `AddrInUse` where a process listens, or where there is no socket but another file.
     pub(crate) fn remove_stale(&self) -> io::Result<()> {
-        self.remove_if(|file| {
-            let connected = connect(file, Type::STREAM);
-            connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-        })
+        match self.found()? {
+            None => Ok(()),
+            Some(file) if connect_error(&file, Type::STREAM) == Some(Errno::CONNREFUSED) => {
+                self.unlink()
+            }
+            Some(_) => Err(io::ErrorKind::AddrInUse.into()),
+        }
     }
 
-    /// Removes any socket that is here.
+    /// Removes the socket that is here, which a daemon that does not answer may still have.
     ///
     /// # Errors
     ///
-    /// `AddrInUse` where there is another file.
-    pub(crate) fn remove_any(&self) -> io::Result<()> {
-        self.remove_if(|_| true)
+    /// `AddrInUse` for the socket of another program, which has a type that no handover has, and for another file.
+    pub(crate) fn remove_unless_others(&self) -> io::Result<()> {
+        let Some(file) = self.found()? else {
+            return Ok(());
+        };
+        let is_none = |kind| {
+            let error = connect_error(&file, kind);
+            matches!(error, Some(Errno::CONNREFUSED | Errno::PROTOTYPE))
+        };
+        if is_none(Type::STREAM) && is_none(Type::DGRAM) {
+            self.unlink()
+        } else {
+            let what = "the socket that is there is another program's";
+            Err(io::Error::new(io::ErrorKind::AddrInUse, what))
+        }
     }
 
     /// Whether the expected socket is still here.
@@ -220,14 +232,6 @@ impl SocketFile {
         {
             // The process may no longer be allowed to; the next start replaces the file.
             _ = self.unlink();
-        }
-    }
-
-    fn remove_if(&self, is_to_go: impl FnOnce(&OwnedFd) -> bool) -> io::Result<()> {
-        match self.found()? {
-            None => Ok(()),
-            Some(file) if is_to_go(&file) => self.unlink(),
-            Some(_) => Err(io::ErrorKind::AddrInUse.into()),
         }
     }
 
@@ -272,6 +276,13 @@ impl SocketFile {
     }
 }
 
+/// The last part of a path; `None` where more than a name follows the last slash, or nothing.
+fn name_of(path: &Path) -> Option<&OsStr> {
+    let name = path.file_name()?;
+    let path = path.as_os_str().as_encoded_bytes();
+    path.ends_with(name.as_encoded_bytes()).then_some(name)
+}
+
 fn identity(found: &Stat) -> (u64, u64) {
     (found.st_dev, found.st_ino)
 }
@@ -294,9 +305,8 @@ fn taken_meanwhile() -> io::Error {
     io::Error::new(io::ErrorKind::AddrInUse, what)
 }
 
-/// For 1 s in all: a worker empties its queue in microseconds, and a start binds in less than a millisecond.
-const TRIES: u32 = 50;
-const PAUSE: Duration = Duration::from_millis(20);
+/// File systems of the kernel's own: proc, sysfs and devpts.
+const WITHOUT_SOCKETS: [FsWord; 3] = [PROC_SUPER_MAGIC, 0x6265_6572, 0x1cd1];
 
 #[cfg(test)]
 mod tests;

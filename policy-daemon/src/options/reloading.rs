@@ -65,7 +65,10 @@ impl<M> Reloading<'_, M> {
             listen: listen.to_vec(),
             ..self.options.clone()
         };
-        options.check_listeners()?;
+        options.check_listeners().map_err(|error| {
+            let text = format!("{}, until this daemon is restarted", error.line());
+            StartError::Configuration(text)
+        })?;
         let addresses = options.listen_addrs().collect::<Result<Vec<_>, _>>()?;
         self.sockets.with_clients(|sockets| {
             let mut next = NextListeners {

@@ -6,9 +6,15 @@ use std::{
 };
 
 use policy_socket::Endpoint;
+use rustix::{io::Errno, process::geteuid, thread::capabilities};
 
 use super::DaemonOptions;
-use crate::{error::StartError, listen::address::ListenAddr};
+use crate::{
+    error::StartError,
+    listen::address::ListenAddr,
+    paths::{Directories, Exposed},
+    process::{privileges::CHANGES_USER, systemd},
+};
 
 /// A cause for which a daemon would not start.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,9 +23,9 @@ pub struct StartFault {
     /// The option with its value, and the cause.
     pub text: String,
     /// Whether nothing but another configuration helps. Otherwise the machine may be another one when the daemon starts: its
-    /// addresses, directories that are made before each start, and the rights of the one who starts it.
+    /// addresses, directories that are made before each start, and the user who starts it and that user's rights.
     pub is_certain: bool,
-    /// This process may not look.
+    /// This process may not do it.
     is_denied: bool,
 }
 
@@ -37,7 +43,11 @@ impl DaemonOptions {
     /// ```
     #[must_use]
     pub fn start_faults(&self) -> Vec<StartFault> {
-        let mut faults = self.faults_apart();
+        let starter = Starter {
+            is_known: self.user.is_some(),
+            ..Starter::of(self)
+        };
+        let mut faults = starter.faults(self);
         faults.extend(self.check_listeners().err().map(certain));
         faults
     }
@@ -54,53 +64,92 @@ impl DaemonOptions {
         new.control = new.control.filter(|_| self.control != running.control);
         new.handover = new.handover.filter(|_| self.handover != running.handover);
         new.user = new.user.filter(|_| self.user != running.user);
-        let mut faults = new.faults_apart();
-        // The daemon has fewer rights than its start.
-        faults.retain(|fault| !fault.is_denied);
+        let mut faults = Starter::of(running).faults(&new);
+        if running.user.is_some() {
+            // The daemon has fewer rights than its start.
+            faults.retain(|fault| !fault.is_denied);
+        }
         faults.extend(self.check_listeners().err().map(certain));
         faults
     }
+}
+
+/// The user who starts the daemon.
+#[derive(Clone, Copy)]
+struct Starter {
+    uid: u32,
+    /// Otherwise another one may, such as that of a unit.
+    is_known: bool,
+}
+
+impl Starter {
+    /// Who has started this process as a daemon with these options: only root can become another user.
+    fn of(options: &DaemonOptions) -> Self {
+        let own = geteuid().as_raw();
+        Self {
+            uid: options.user.as_ref().map_or(own, |_| ROOT),
+            is_known: true,
+        }
+    }
 
     /// The faults of each option by itself.
-    fn faults_apart(&self) -> Vec<StartFault> {
+    fn faults(self, options: &DaemonOptions) -> Vec<StartFault> {
         let mut faults = Vec::new();
         let mut look = |option: &str, text: &str, address: Result<ListenAddr, StartError>| {
             faults.extend(match address {
-                Ok(address) => self.cannot_bind(format!("{option} {text}"), &address),
+                Ok(address) => {
+                    self.cannot_bind(&options.name, format!("{option} {text}"), &address)
+                }
                 Err(error) => Some(certain(error)),
             });
         };
-        for (address, text) in self.listen_addrs().zip(&self.listen) {
-            look(self.names.listen, text, address);
+        for (address, text) in options.listen_addrs().zip(&options.listen) {
+            look(options.names.listen, text, address);
         }
-        for (address, text) in self.admin_addrs().zip(&self.admin) {
+        for (address, text) in options.admin_addrs().zip(&options.admin) {
             look("--admin", text, address);
         }
-        let mut path = |option: &str, path: &Option<PathBuf>, checked: Result<(), StartError>| {
-            let Some(path) = path else { return };
-            let address = ListenAddr::from(Endpoint::Unix(path.clone()));
-            let text = address.endpoint.to_string();
-            look(option, &text, checked.map(|()| address));
-        };
-        path("--control", &self.control, Ok(()));
-        // What else may be wrong with its directories is looked at as for others.
-        let handover = match self.check_handover() {
-            Err(error @ StartError::Handover(..)) => Err(error),
-            _ => Ok(()),
-        };
-        path("--handover", &self.handover, handover);
-        faults.extend(self.check_user().err().map(certain));
+        let unix = |path: &PathBuf| ListenAddr::from(Endpoint::Unix(path.clone()));
+        if let Some(address) = options.control.as_ref().map(unix) {
+            look("--control", &address.endpoint.to_string(), Ok(address));
+        }
+        if let Some(path) = &options.handover {
+            let directories = Directories::to(path).ok();
+            match directories.and_then(|way| way.exposed_to_others_than(self.uid)) {
+                Some(exposed) => {
+                    let path = path.display().to_string();
+                    faults.push(StartFault {
+                        // Who can write it could take the place of anybody's daemon.
+                        is_certain: self.is_known || matches!(exposed, Exposed::Writable(..)),
+                        ..certain(StartError::Handover(path, exposed.to_string()))
+                    });
+                }
+                None => look(
+                    "--handover",
+                    &unix(path).endpoint.to_string(),
+                    Ok(unix(path)),
+                ),
+            }
+        }
+        faults.extend(cannot_become_user(options));
         faults
     }
 
-    fn cannot_bind(&self, given: String, address: &ListenAddr) -> Option<StartFault> {
+    fn cannot_bind(self, name: &str, given: String, address: &ListenAddr) -> Option<StartFault> {
+        if let Some(exposed) = self.exposed(address) {
+            return Some(StartFault {
+                text: format!("{given}: {exposed}"),
+                is_certain: self.is_known,
+                is_denied: false,
+            });
+        }
         let error = address.check_bind().err()?;
         let mut text = format!("{given}: {error}");
         let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
-        let is_certain = match &address.endpoint {
-            Endpoint::Unix(path) if error.kind() == io::ErrorKind::NotFound => {
+        let is_certain = match (&address.endpoint, error.kind()) {
+            (Endpoint::Unix(path), io::ErrorKind::NotFound) => {
                 let directory = path.parent()?;
-                if directory == Path::new("/run").join(&self.name) {
+                if directory == Path::new("/run").join(name) && systemd::is_booted() {
                     // The program's own unit makes it.
                     return None;
                 }
@@ -112,7 +161,12 @@ impl DaemonOptions {
                 }
                 !is_made_at_start
             }
-            Endpoint::Unix(_) => !is_denied,
+            // A unit may see it so, while systemd, which passes the socket, does not.
+            (Endpoint::Unix(_), io::ErrorKind::ReadOnlyFilesystem) => false,
+            (Endpoint::Unix(_), _) if is_denied => {
+                self.is_known && self.uid == ROOT && geteuid().is_root()
+            }
+            (Endpoint::Unix(_), _) => true,
             _ => {
                 text = format!("{given} cannot be bound on this machine as it is: {error}");
                 false
@@ -121,9 +175,34 @@ impl DaemonOptions {
         Some(StartFault {
             text,
             is_certain,
-            is_denied,
+            is_denied: is_denied && !is_certain,
         })
     }
+
+    /// The directory of root's on the way to a socket that others can write: root does not listen there.
+    fn exposed(self, address: &ListenAddr) -> Option<Exposed> {
+        let Endpoint::Unix(path) = &address.endpoint else {
+            return None;
+        };
+        let directories = Directories::to(path).ok().filter(|_| self.uid == ROOT)?;
+        directories.owner_but_root().err()
+    }
+}
+
+fn cannot_become_user(options: &DaemonOptions) -> Option<StartFault> {
+    let user = options.user.as_ref()?;
+    if let Err(error) = options.check_user() {
+        return Some(certain(error));
+    }
+    let may = capabilities(None).is_ok_and(|sets| sets.effective.contains(CHANGES_USER));
+    (!may).then(|| {
+        let refused = StartError::system(options.user_given(user));
+        StartFault {
+            text: refused(Errno::PERM.into()).line(),
+            is_certain: false,
+            is_denied: true,
+        }
+    })
 }
 
 fn certain(error: StartError) -> StartFault {
@@ -133,3 +212,5 @@ fn certain(error: StartError) -> StartFault {
         is_denied: false,
     }
 }
+
+const ROOT: u32 = 0;

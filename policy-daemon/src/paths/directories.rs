@@ -176,6 +176,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::process::owner::is_root;
 
     /// The user that runs the tests, to whom temporary directories belong.
     fn me() -> u32 {
@@ -240,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_directory_of_roots_that_others_can_write_has_no_owner_to_act_as() {
-        if me() != 0 {
+        if !is_root() {
             return;
         }
         let dir = TempDir::new().unwrap();
@@ -261,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_belongs_to_somebody_else_is_exposed_to_that_user() {
-        if me() != 0 {
+        if !is_root() {
             return;
         }
         let dir = TempDir::new().unwrap();

@@ -3,9 +3,9 @@
 use std::io;
 
 use nix::unistd::{Gid, Uid, getgroups, setfsgid, setfsuid, setgroups};
-use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+use rustix::thread::{CapabilitySets, capabilities, set_capabilities};
 
-use crate::process::user::known;
+use crate::process::{privileges::CHANGES_USER, user::known};
 
 /// Works with that user's privileges on files, and without root's groups and capabilities.
 ///
@@ -33,7 +33,7 @@ impl Rights {
         setfsgid(gid);
         setfsuid(uid);
         // The system has usually taken away those for files. Two are needed to come back.
-        let effective = before.capabilities.effective & BACK;
+        let effective = before.capabilities.effective & CHANGES_USER;
         set_capabilities(
             None,
             CapabilitySets {
@@ -61,5 +61,3 @@ impl Drop for Rights {
         _ = setgroups(&self.groups);
     }
 }
-
-const BACK: CapabilitySet = CapabilitySet::SETUID.union(CapabilitySet::SETGID);

@@ -20,6 +20,16 @@ pub(crate) fn is_made_by(socket: impl AsFd, users: &[u32]) -> bool {
     fstat(socket).is_ok_and(|found| users.contains(&found.st_uid))
 }
 
+/// Whether a test runs as root; says so where it does not.
+#[cfg(test)]
+pub(crate) fn is_root() -> bool {
+    let is_root = geteuid().is_root();
+    if !is_root {
+        println!("SKIPPED: needs root");
+    }
+    is_root
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixStream;

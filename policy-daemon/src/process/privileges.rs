@@ -136,4 +136,6 @@ impl RunAs {
     }
 }
 
+/// What a process needs to become another user, as root has it.
+pub(crate) const CHANGES_USER: CapabilitySet = CapabilitySet::SETUID.union(CapabilitySet::SETGID);
 const ROOT: Uid = Uid::from_raw(0);

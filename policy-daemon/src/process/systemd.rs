@@ -8,6 +8,7 @@ use std::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::ffi::{OsStrExt, OsStringExt},
     },
+    path::Path,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -76,6 +77,11 @@ pub(crate) fn wait_until_read() -> io::Result<()> {
 /// Whether there is a manager to talk to.
 pub(crate) fn has_manager() -> bool {
     env::var_os(NOTIFY_SOCKET).is_some()
+}
+
+/// Whether systemd is this machine's init: sd_booted(3).
+pub(crate) fn is_booted() -> bool {
+    Path::new("/run/systemd/system").is_dir()
 }
 
 fn send(message: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {

@@ -19,12 +19,16 @@ use crate::{
     setup,
 };
 
+mod changes;
+
+mod config_file;
+pub use config_file::{ConfigFile, ConfigSource, FileOptions};
+
 mod monitor;
 use monitor::Monitor;
 
 mod reload;
 use reload::Reload;
-pub use reload::{ConfigFile, ConfigSource, FileOptions};
 
 mod report;
 

@@ -1,64 +1,19 @@
 //! A configuration file that is read again while its settings hold: all of it or nothing.
 
-use std::{
-    fmt,
-    sync::{Arc, mpsc::Sender},
-};
+use std::sync::{Arc, mpsc::Sender};
 
-use policy_daemon::{
-    ListenAddr, NextListeners, Reloading, StartError, StartFault,
-    log::{Level, Log, printable},
-};
-use policy_flow::Check;
+use policy_daemon::{ListenAddr, NextListeners, Reloading, StartError, StartFault, log::Level};
 use policy_socket::Endpoint;
 
+use super::{
+    changes::{say_changes, say_warnings},
+    config_file::{ConfigFile, ConfigSource, FileOptions},
+};
 use crate::{
-    config::{Change, Config, differences},
     options::{CheckOptions, ClientLimits, Options, Services},
     proxy::{CurrentProxy, Exchange, Message},
     setup,
-    warnings::warnings,
 };
-
-/// Reads a configuration file.
-///
-/// It need not be `Debug`: that would bring the code which prints all arguments into the program.
-pub trait ConfigSource: Send + Sync {
-    /// Reads the file again; `passed` says whether a service manager has passed listening sockets.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it, a line each.
-    fn read(&self, passed: bool) -> Result<FileOptions, Vec<String>>;
-}
-
-/// The options that a configuration file says.
-#[derive(Clone, Debug)]
-pub struct FileOptions {
-    /// The options.
-    pub options: Options,
-    /// What the file says.
-    pub config: Config,
-    /// All settings as a file, to be compared with others.
-    pub shown: String,
-}
-
-/// A configuration file that can be read again.
-pub struct ConfigFile {
-    /// All settings of the start as a file.
-    pub shown: String,
-    /// Reads it.
-    pub source: Box<dyn ConfigSource>,
-}
-
-impl fmt::Debug for ConfigFile {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("ConfigFile")
-            .field("shown", &self.shown)
-            .finish_non_exhaustive()
-    }
-}
 
 /// The settings that hold, and how they are read again.
 pub(super) struct Reload {
@@ -103,7 +58,7 @@ impl Reload {
                     listeners,
                     warnings,
                 } = next;
-                let mut said = self.say_changes(&file.shown, &log);
+                let mut said = say_changes(&self.start, &self.shown, &file.shown, &log);
                 let check = exchange.proxy.check.as_ref();
                 said.extend(say_warnings(&file, warnings, check, &log));
                 self.options = file.options.with_start_of(&self.options);
@@ -208,34 +163,6 @@ impl Reload {
         let texts: Vec<String> = texts.collect();
         if texts.is_empty() { Ok(()) } else { Err(texts) }
     }
-
-    /// Logs each setting that differs from before, and each that differs from the start and holds since then.
-    fn say_changes(&self, shown: &str, log: &Log) -> Vec<String> {
-        let needs_restart = |key: &str| NEEDS_RESTART.contains(&key);
-        let mut said = Vec::new();
-        let mut say = |level, text: String| {
-            let text = printable(text);
-            log.line(level, format!("reload: {text}"));
-            said.push(text);
-        };
-        for change in differences(&self.shown, shown) {
-            match change {
-                Change::Of(key, _) if needs_restart(&key) => {}
-                Change::Of(_, text) | Change::OfTable(text) => say(Level::Notice, text),
-            }
-        }
-        for change in differences(&self.start, shown) {
-            if let Change::Of(key, _) = change
-                && needs_restart(&key)
-            {
-                say(
-                    Level::Warning,
-                    format!("{key} has changed, which needs a restart"),
-                );
-            }
-        }
-        said
-    }
 }
 
 /// The settings that are to hold.
@@ -244,40 +171,6 @@ struct Next {
     listeners: NextListeners,
     /// What the next start may fail at.
     warnings: Vec<String>,
-}
-
-/// Logs what `--check-config` would warn of.
-fn say_warnings(
-    file: &FileOptions,
-    of_next_start: Vec<String>,
-    check: Option<&Check>,
-    log: &Log,
-) -> Vec<String> {
-    let FileOptions {
-        options, config, ..
-    } = file;
-    let services = Services::parse(options);
-    let listeners = options.daemon.listen_addrs();
-    let listeners: Vec<ListenAddr> = listeners.filter_map(Result::ok).collect();
-    let of_next_start = of_next_start.into_iter().map(String::into_bytes);
-    let of_options = of_next_start
-        .chain(warnings(options, &services, &listeners, check))
-        .map(|text| {
-            let text = printable(text);
-            let position = config.position_of(&text);
-            (position.unwrap_or_default(), text)
-        });
-    let of_file = config.warnings();
-    let mut said = Vec::new();
-    for (position, text) in of_options.chain(of_file) {
-        let (position, text) = match position.as_str() {
-            "" => (position, printable(text)),
-            _ => (printable(position) + ": ", printable(text)),
-        };
-        log.line(Level::Warning, format!("reload: {position}{text}"));
-        said.push(format!("{position}warning: {text}"));
-    }
-    said
 }
 
 impl Options {
@@ -295,21 +188,3 @@ impl Options {
         self
     }
 }
-
-/// Settings that hold from a start to an end.
-const NEEDS_RESTART: [&str; 14] = [
-    "control",
-    "admin",
-    "user",
-    "workers",
-    "stdout",
-    "log-to",
-    "drain",
-    "handover",
-    "allow",
-    "max-clients",
-    "max-clients-per-address",
-    "max-clients-per-user",
-    "max-request",
-    "max-memory",
-];

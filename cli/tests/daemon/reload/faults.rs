@@ -1,9 +1,13 @@
 //! A file with faults changes nothing.
 
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, chown},
+    process::{Command, Stdio},
+};
 
 use policy_testing::{
-    process::{Daemon, Signal, hapolicy},
+    process::{Daemon, Signal, as_user, hapolicy, is_root},
     stub::{Script, Stub},
 };
 use tempfile::TempDir;
@@ -94,7 +98,7 @@ fn a_reload_after_which_no_start_succeeds_is_refused_and_what_stays_at_fault_is_
     let of_a = service("a", &stub, "");
     let dir = TempDir::new().unwrap();
     let at = |name: &str| format!("unix:{}", dir.path().join(name).display());
-    std::fs::write(dir.path().join("file"), "").unwrap();
+    fs::write(dir.path().join("file"), "").unwrap();
     let long = at(&"x".repeat(120));
     let configured = Configured::start(&of_a);
     let path = configured.path.display().to_string();
@@ -154,10 +158,78 @@ fn a_reload_after_which_no_start_succeeds_is_refused_and_what_stays_at_fault_is_
     let control = format!("control = \"{}\"\n{of_a}", at("control"));
     let configured = Configured::start(&control);
     let socket = dir.path().join("control");
-    std::fs::remove_file(&socket).unwrap();
-    std::fs::write(&socket, "").unwrap();
+    fs::remove_file(&socket).unwrap();
+    fs::write(&socket, "").unwrap();
     configured.reload(&control, GOOD);
     configured.daemon.stop();
+}
+
+/// A daemon that has given up root's rights knows that its next start has them.
+#[test]
+fn a_place_that_root_refuses_is_refused_by_a_daemon_that_root_has_started() {
+    if !is_root() {
+        return;
+    }
+    let stub = Stub::tcp(Script::answer("a"));
+    let of_a = format!("user = \"nobody\"\n{}", service("a", &stub, ""));
+    let dir = TempDir::new().unwrap();
+    fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    for (name, owner, mode) in [
+        ("open", 0, 0o777),
+        ("theirs", NOBODY, 0o755),
+        ("own", 0, 0o755),
+    ] {
+        let path = dir.path().join(name);
+        fs::create_dir(&path).unwrap();
+        chown(&path, Some(owner), None).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    }
+    let at = |name: &str| format!("unix:{}/socket", dir.path().join(name).display());
+    let settings = TempDir::new().unwrap();
+    fs::set_permissions(settings.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let configured = Configured::in_directory(settings, &with_listener(&of_a), 1);
+    for (key, name, fault) in [
+        ("control", "open", "open can be written by others"),
+        ("handover", "open", "open can be written by others"),
+        ("handover", "theirs", "theirs belongs to user 65534"),
+    ] {
+        configured.reload(&format!("{key} = \"{}\"\n{of_a}", at(name)), BAD);
+        let log = configured.log();
+        assert!(log.contains(fault), "{key} {name}: {log}");
+    }
+    for (key, name) in [
+        ("control", "theirs"),
+        ("control", "own"),
+        ("handover", "own"),
+    ] {
+        configured.reload(&format!("{key} = \"{}\"\n{of_a}", at(name)), GOOD);
+    }
+    let log = configured.daemon.stop().out;
+    assert!(!log.contains("denied"), "root may: {log}");
+}
+
+/// Who starts it has the same rights as it has.
+#[test]
+fn a_place_that_a_daemon_without_user_may_not_bind_is_warned_of_at_a_reload() {
+    if !is_root() {
+        return;
+    }
+    let stub = Stub::tcp(Script::answer("a"));
+    let of_a = service("a", &stub, "");
+    let (settings, roots) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    chown(settings.path(), Some(NOBODY), None).unwrap();
+    fs::set_permissions(roots.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let below = roots.path().join("socket");
+    let text = with_listener(&of_a);
+    let configured = as_user(NOBODY, || Configured::in_directory(settings, &text, 1));
+    let control = format!("control = \"unix:{}\"\n{of_a}", below.display());
+    configured.reload(&control, GOOD);
+    let log = configured.daemon.stop().out;
+    let said = format!(
+        ":2:11: --control unix:{}: Permission denied",
+        below.display()
+    );
+    assert!(log.contains(&said), "{log}");
 }
 
 #[test]
@@ -166,7 +238,7 @@ fn more_workers_than_descriptors_are_left_for_are_refused() {
     let path = dir.path().join("hapolicy.toml");
     let write = |workers: u32| {
         let settings = format!("workers = {workers}\n[service.a]\naddress = \"127.0.0.1:1\"\n");
-        std::fs::write(&path, with_listener(&settings)).unwrap();
+        fs::write(&path, with_listener(&settings)).unwrap();
     };
     write(1);
     let mut command = Command::new("prlimit");
@@ -182,3 +254,5 @@ fn more_workers_than_descriptors_are_left_for_are_refused() {
     assert!(log.wait_lines(1, GOOD), "{}", log.text());
     daemon.stop();
 }
+
+const NOBODY: u32 = 65534;

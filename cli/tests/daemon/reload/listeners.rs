@@ -135,6 +135,23 @@ fn a_second_listener_at_the_address_of_the_first_is_refused_with_its_place() {
 }
 
 #[test]
+fn the_address_of_a_control_that_has_moved_is_free_after_a_restart() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let dir = TempDir::new().unwrap();
+    let at = |name: &str| format!("unix:{}", dir.path().join(name).display());
+    let (old, new) = (at("old"), at("new"));
+    let of_a = service("a", &stub, "");
+    let configured = Configured::start(&format!("control = \"{old}\"\n{of_a}"));
+    let text = format!("listen = \"{old}\"\ncontrol = \"{new}\"\n{of_a}");
+    configured.reload_file(&text, BAD);
+    let log = configured.daemon.stop().out;
+    let said = format!(
+        "--control {old}: that is the address of --listen {old} already, until this daemon is restarted"
+    );
+    assert!(log.contains(&said), "{log}");
+}
+
+#[test]
 fn a_path_that_the_daemon_has_over_a_link_cannot_be_taken_at_a_reload() {
     let stub = Stub::tcp(Script::answer("a"));
     let dir = TempDir::new().unwrap();

@@ -281,7 +281,10 @@ fn the_command_line_of_the_unit_is_valid() {
     // systemd splits the variable into words as eval does.
     let script = format!("{environment}\neval \"{command} --check\"");
     let ended = run("/bin/sh", &["-c", &script]);
-    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    // Where systemd does not run nothing makes that directory.
+    let missed = "hapolicy: warning: --control unix:/run/hapolicy/control: No such file";
+    let mut others = ended.err.lines().filter(|line| !line.starts_with(missed));
+    assert_eq!((ended.code, others.next()), (Some(0), None), "{ended:?}");
     let services = process::lines(&ended.out, "--service=");
     assert_eq!(services.len(), 2, "{ended:?}");
 }

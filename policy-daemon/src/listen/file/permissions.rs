@@ -5,7 +5,13 @@ use std::{
     os::{fd::OwnedFd, unix::fs::PermissionsExt},
 };
 
-use rustix::fs::{AtFlags, Stat};
+use nix::unistd::getgroups;
+use rustix::{
+    fs::{AtFlags, Stat},
+    io::Errno,
+    process::{getegid, geteuid},
+    thread::{CapabilitySet, capabilities},
+};
 
 use super::reached::by_descriptor;
 
@@ -15,6 +21,23 @@ pub(crate) struct Permissions {
     pub(crate) mode: Option<u32>,
     pub(crate) owner: Option<u32>,
     pub(crate) group: Option<u32>,
+}
+
+impl Permissions {
+    /// Checks that this process may give them to a file of its own.
+    pub(super) fn check(self) -> io::Result<()> {
+        let is_own_group = |group: u32| {
+            let groups = getgroups().unwrap_or_default();
+            group == getegid().as_raw() || groups.iter().any(|own| own.as_raw() == group)
+        };
+        let is_own = self.owner.is_none_or(|owner| owner == geteuid().as_raw())
+            && self.group.is_none_or(is_own_group);
+        if is_own || capabilities(None)?.effective.contains(CapabilitySet::CHOWN) {
+            Ok(())
+        } else {
+            Err(Errno::PERM.into())
+        }
+    }
 }
 
 /// A file whose mode or owner was changed, with the previous ones.

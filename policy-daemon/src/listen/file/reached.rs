@@ -5,13 +5,12 @@ use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd},
     path::PathBuf,
     thread,
+    time::Duration,
 };
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
-
-use super::{PAUSE, TRIES};
 
 /// Whether a connection to this file reaches this listening socket: the system notes the credentials of the process that
 /// began to listen, and the path at which the socket was bound.
@@ -50,7 +49,12 @@ fn is_answer(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| answers.contains(&errno))
 }
 
-pub(super) fn connect(file: &OwnedFd, kind: Type) -> io::Result<Socket> {
+/// The error of a connection of this type; `None` where there is one, which is closed at once.
+pub(super) fn connect_error(file: &OwnedFd, kind: Type) -> Option<Errno> {
+    Errno::from_io_error(&connect(file, kind).err()?)
+}
+
+fn connect(file: &OwnedFd, kind: Type) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, kind, None)?;
     // No wait for a full queue.
     socket.set_nonblocking(true)?;
@@ -62,3 +66,7 @@ pub(super) fn connect(file: &OwnedFd, kind: Type) -> io::Result<Socket> {
 pub(super) fn by_descriptor(file: &impl AsFd) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()).into()
 }
+
+/// For 1 s in all: a worker empties its queue in microseconds, and a start binds in less than a millisecond.
+pub(super) const TRIES: u32 = 50;
+pub(super) const PAUSE: Duration = Duration::from_millis(20);

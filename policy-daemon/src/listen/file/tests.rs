@@ -1,6 +1,6 @@
 //! Two starts at one path.
 
-use std::{fs, os::unix::fs::MetadataExt};
+use std::{fs, os::unix::fs::MetadataExt, thread};
 
 use tempfile::TempDir;
 
@@ -59,4 +59,30 @@ fn a_directory_that_somebody_keeps_to_himself_is_bound_in_all_the_same() {
     let file = SocketFile::at(&dir.path().join("x.sock")).unwrap();
     let _held = file.lock().expect("nobody else starts");
     assert!(file.lock().is_none());
+}
+
+/// Such as one to whose path somebody has mistaken.
+#[test]
+fn a_handover_takes_the_place_of_its_own_kind_of_socket_alone() {
+    let dir = TempDir::new().unwrap();
+    for (kind, is_others) in [
+        (Type::STREAM, true),
+        (Type::DGRAM, true),
+        (Type::SEQPACKET, false),
+    ] {
+        for lives in [true, false] {
+            let path = dir.path().join("socket");
+            let socket = Socket::new(Domain::UNIX, kind, None).unwrap();
+            socket.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+            if kind != Type::DGRAM {
+                socket.listen(5).unwrap();
+            }
+            let _lives = lives.then_some(socket);
+            let removed = SocketFile::at(&path).unwrap().remove_unless_others();
+            let stays = lives && is_others;
+            assert_eq!(path.exists(), stays, "{kind:?} {lives}: {removed:?}");
+            assert_eq!(removed.is_err(), stays, "{kind:?} {lives}: {removed:?}");
+            _ = fs::remove_file(&path);
+        }
+    }
 }
