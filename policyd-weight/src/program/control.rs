@@ -16,6 +16,7 @@ use std::{
 
 use rustix::{
     fs::Mode,
+    io::retry_on_intr,
     net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
     process::umask,
 };
@@ -76,7 +77,8 @@ pub(super) fn connect(path: &Path, time: Duration) -> io::Result<StdStream> {
     )?;
     let stream = StdStream::from(socket);
     stream.set_write_timeout(Some(time))?;
-    net::connect(&stream, &SocketAddrUnix::new(path)?)?;
+    let address = SocketAddrUnix::new(path)?;
+    retry_on_intr(|| net::connect(&stream, &address))?;
     Ok(stream)
 }
 

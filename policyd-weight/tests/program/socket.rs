@@ -2,8 +2,9 @@
 
 use std::{
     fs,
+    io::{Read, Write},
     os::unix::net::{UnixListener, UnixStream},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use policy_testing::within;
@@ -11,7 +12,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use super::{
     PATIENCE,
-    world::{PROGRAM, Running, World, good, text},
+    world::{PROGRAM, Running, World, good, signal, text},
 };
 
 #[test]
@@ -96,4 +97,40 @@ fn a_listener_that_takes_nobody_is_not_waited_for_without_an_end() {
     };
     assert!(within(PATIENCE, is_said));
     assert!(world.ask(&good("1")).starts_with("action="));
+}
+
+/// As by a terminal, with Ctrl-Z and `fg`.
+#[test]
+fn a_question_that_is_stopped_for_a_while_waits_on_for_its_answer() {
+    let world = World::new("");
+    fs::create_dir(world.path("lock")).unwrap();
+    let listener = UnixListener::bind(world.path("lock/polw.sock")).unwrap();
+    for name in ["lock", "lock/polw.sock"] {
+        world.give(name);
+    }
+    let mut command = world.command(&["-s"]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let asking = command.spawn().unwrap();
+    let (mut connection, _) = listener.accept().unwrap();
+    let mut question = [0; 8];
+    connection.read_exact(&mut question).unwrap();
+    assert_eq!(&question, b"5 stats\n");
+    let is = |state: &str| {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", asking.id())).unwrap();
+        stat.rsplit_once(") ").unwrap().1.starts_with(state)
+    };
+    // It waits for the answer.
+    assert!(within(PATIENCE, || is("S")));
+    assert!(signal("-STOP", asking.id()));
+    assert!(within(PATIENCE, || is("T")));
+    assert!(signal("-CONT", asking.id()));
+    assert!(within(PATIENCE, || is("S")));
+    connection
+        .write_all(b"pass: 192.0.2.1 1 2 x\nEOF\n")
+        .unwrap();
+    drop(connection);
+    let output = asking.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed = text(&output.stdout);
+    assert!(printed.contains("\npass: 192.0.2.1 1 2 x\n"), "{printed}");
 }
