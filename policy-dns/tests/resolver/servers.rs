@@ -220,10 +220,7 @@ async fn only_so_many_questions_are_under_way() {
     options.deadline = Duration::from_millis(200);
     let resolver = DnsResolver::new(options);
     let names: Vec<_> = (0..10).map(|index| format!("a{index}.slow.test")).collect();
-    let answers = futures_util::future::join_all(
-        names.iter().map(|name| ask(&resolver, name, RecordType::A)),
-    )
-    .await;
+    let answers = join_all(names.iter().map(|name| ask(&resolver, name, RecordType::A))).await;
     assert!(
         answers
             .iter()
