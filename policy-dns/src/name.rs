@@ -1,6 +1,6 @@
 //! A domain name as DNS knows it: labels of bytes, in lower case.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use thiserror::Error;
 
@@ -20,8 +20,8 @@ use thiserror::Error;
 /// ```
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Name {
-    /// Each label after its length; the root has none.
-    wire: Box<[u8]>,
+    /// Each label after its length; the root has none. It is shared: a question goes through several hands.
+    wire: Arc<[u8]>,
 }
 
 impl Name {
@@ -46,20 +46,25 @@ impl Name {
     ///
     /// As for [`parse`](Self::parse).
     pub fn from_labels<'a>(labels: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, NameError> {
-        let mut wire = Vec::new();
+        let (mut wire, mut end) = ([0; MAX_WIRE], 0);
         for label in labels {
             let length = u8::try_from(label.len())
                 .ok()
                 .filter(|&length| length <= MAX_LABEL);
-            match length.ok_or(NameError::LongLabel)? {
-                0 => return Err(NameError::EmptyLabel),
-                length => wire.push(length),
+            let length = length.ok_or(NameError::LongLabel)?;
+            if length == 0 {
+                return Err(NameError::EmptyLabel);
             }
-            wire.extend(label.iter().map(u8::to_ascii_lowercase));
-            if wire.len() > MAX_WIRE {
-                return Err(NameError::Long);
-            }
+            let place = wire.get_mut(end..=end + label.len());
+            let (first, rest) = place
+                .and_then(<[u8]>::split_first_mut)
+                .ok_or(NameError::Long)?;
+            *first = length;
+            rest.copy_from_slice(label);
+            rest.make_ascii_lowercase();
+            end += 1 + label.len();
         }
+        let wire = wire.get(..end).unwrap_or_default();
         Ok(Self { wire: wire.into() })
     }
 
@@ -67,7 +72,7 @@ impl Name {
     #[must_use]
     pub fn root() -> Self {
         Self {
-            wire: Box::default(),
+            wire: Arc::default(),
         }
     }
 

@@ -187,6 +187,9 @@ impl Answer {
 
 /// The records of the question's name and of what it stands for, in their order.
 pub(super) fn belonging(question: &Question, mut section: Vec<Record>) -> Vec<Record> {
+    if section.is_empty() {
+        return section;
+    }
     let mut names = vec![question.name.clone()];
     if question.kind != RecordType::Cname {
         // An alias that comes before the one that leads to it is found in the next round.

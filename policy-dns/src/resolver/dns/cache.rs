@@ -1,7 +1,7 @@
 //! Answers that are kept for their time to live, within a bound of bytes.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -61,7 +61,7 @@ impl Cache {
             return;
         }
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.remove(&question);
+        let entries = &mut *entries;
         entries.number += 1;
         let entry = Entry {
             answer: answer.clone(),
@@ -71,20 +71,20 @@ impl Cache {
         };
         let place = (question.clone(), entry.number);
         entries.by_age.push_back(place);
-        entries.by_question.insert(question, entry);
         entries.bytes += size;
+        if let Some(replaced) = entries.by_question.insert(question, entry) {
+            entries.bytes = entries.bytes.saturating_sub(replaced.size);
+        }
         while entries.bytes > self.most
             || entries.by_age.len() > 2 * entries.by_question.len() + SLACK
         {
             let Some((oldest, number)) = entries.by_age.pop_front() else {
                 break;
             };
-            if entries
-                .by_question
-                .get(&oldest)
-                .is_some_and(|entry| entry.number == number)
+            if let hash_map::Entry::Occupied(entry) = entries.by_question.entry(oldest)
+                && entry.get().number == number
             {
-                entries.remove(&oldest);
+                entries.bytes = entries.bytes.saturating_sub(entry.remove().size);
             }
         }
     }
@@ -96,14 +96,6 @@ impl Cache {
             .unwrap_or_else(PoisonError::into_inner)
             .by_question
             .len()
-    }
-}
-
-impl Entries {
-    fn remove(&mut self, question: &Question) {
-        if let Some(entry) = self.by_question.remove(question) {
-            self.bytes = self.bytes.saturating_sub(entry.size);
-        }
     }
 }
 

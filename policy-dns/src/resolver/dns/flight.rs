@@ -1,7 +1,7 @@
 //! One question under way for all that ask it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -39,15 +39,15 @@ impl Flights {
         F: Future<Output = Answer> + Send + 'static,
     {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shared) = state
-            .under_way
-            .get(question)
-            .and_then(|flight| flight.asking.upgrade())
+        let State { under_way, number } = &mut *state;
+        let place = under_way.entry(question.clone());
+        if let Entry::Occupied(flight) = &place
+            && let Some(shared) = flight.get().asking.upgrade()
         {
             return shared;
         }
-        state.number += 1;
-        let number = state.number;
+        *number += 1;
+        let number = *number;
         let registration = Registration {
             flights: self.clone(),
             question: question.clone(),
@@ -60,9 +60,7 @@ impl Flights {
         });
         let shared = asking.shared();
         if let Some(asking) = shared.downgrade() {
-            state
-                .under_way
-                .insert(question.clone(), Flight { number, asking });
+            place.insert_entry(Flight { number, asking });
         }
         shared
     }
@@ -83,9 +81,10 @@ impl Drop for Registration {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         // Another one may be under way for the same question, if this one was given up.
-        let is_this = |flight: &Flight| flight.number == self.number;
-        if state.under_way.get(&self.question).is_some_and(is_this) {
-            state.under_way.remove(&self.question);
+        if let Entry::Occupied(flight) = state.under_way.entry(self.question.clone())
+            && flight.get().number == self.number
+        {
+            flight.remove();
         }
     }
 }

@@ -71,7 +71,7 @@ impl Decoded {
             [query] => {
                 query.query_type() == proto_type(question.kind)
                     && query.query_class() == rr::DNSClass::IN
-                    && our_name(query.name()).as_ref() == Some(&question.name)
+                    && is_name(query.name(), &question.name)
             }
             // A server that does not understand a query need not repeat its question.
             [] => is_not_understood(metadata.response_code),
@@ -96,7 +96,8 @@ impl Decoded {
             });
         let records: Vec<_> = message.answers.iter().filter_map(our_record).collect();
         // Records of other names are no answer.
-        let has_records = belonging(question, records.clone())
+        let belonging = belonging(question, records.clone());
+        let has_records = belonging
             .iter()
             .any(|record| record.data.kind() == question.kind);
         let mut decoded = Self {
@@ -214,6 +215,16 @@ fn our_record(record: &rr::Record) -> Option<Record> {
         ttl: record.ttl,
         data,
     })
+}
+
+fn is_name(name: &rr::Name, ours: &Name) -> bool {
+    let mut theirs = name.iter();
+    let mut is_next = |label: &[u8]| {
+        theirs
+            .next()
+            .is_some_and(|theirs| theirs.eq_ignore_ascii_case(label))
+    };
+    ours.labels().all(&mut is_next) && theirs.next().is_none()
 }
 
 fn our_name(name: &rr::Name) -> Option<Name> {

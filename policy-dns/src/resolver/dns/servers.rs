@@ -56,14 +56,16 @@ impl Servers {
     pub(super) fn in_order(&self) -> Vec<SocketAddr> {
         let now = Instant::now();
         let mut state = self.lock();
-        let mut servers = state.servers.clone();
-        if self.rotate && !servers.is_empty() {
-            state.first = (state.first + 1) % servers.len();
-            servers.rotate_left(state.first);
+        if self.rotate && !state.servers.is_empty() {
+            state.first = (state.first + 1) % state.servers.len();
         }
-        servers.sort_by_key(|server| server.silent_until.is_some_and(|until| now < until));
-        let addresses = servers.into_iter().map(|server| server.address);
-        addresses.collect()
+        let (before, after) = state.servers.split_at(state.first);
+        let in_turn = || after.iter().chain(before);
+        let is_silent = |server: &&Server| server.silent_until.is_some_and(|until| now < until);
+        let mut servers = Vec::with_capacity(state.servers.len());
+        servers.extend(in_turn().filter(|server| !is_silent(server)));
+        servers.extend(in_turn().filter(is_silent));
+        servers.into_iter().map(|server| server.address).collect()
     }
 
     /// Notes a server as silent that has said nothing in time since it was asked, if that is long enough. A zone whose

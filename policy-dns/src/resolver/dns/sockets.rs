@@ -1,7 +1,6 @@
 //! Sockets over UDP, each shared by questions that are under way at the same time.
 
 use std::{
-    collections::HashMap,
     io,
     net::{SocketAddr, UdpSocket},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -27,7 +26,7 @@ use super::{
 /// use soon, and has to be guessed together with the id of a question.
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
-    open: Mutex<HashMap<SocketAddr, Weak<Socket>>>,
+    open: Mutex<Vec<(SocketAddr, Weak<Socket>)>>,
 }
 
 impl Sockets {
@@ -50,13 +49,19 @@ impl Sockets {
 
     fn send(&self, server: SocketAddr, query: &Arc<Query>) -> io::Result<(Arc<Socket>, AnswerOf)> {
         let mut open = lock(&self.open);
-        if let Some(socket) = open.get(&server).and_then(Weak::upgrade)
+        let known = open.iter_mut().find(|(of, _)| *of == server);
+        if let Some((_, socket)) = &known
+            && let Some(socket) = socket.upgrade()
             && let Some(answer) = socket.take(query)
         {
             return Ok((socket, answer));
         }
         let (socket, answer) = Socket::with(server, query)?;
-        open.insert(server, Arc::downgrade(&socket));
+        let new = Arc::downgrade(&socket);
+        match known {
+            Some((_, socket)) => *socket = new,
+            None => open.push((server, new)),
+        }
         Ok((socket, answer))
     }
 }
@@ -71,7 +76,8 @@ struct Socket {
 
 #[derive(Debug)]
 struct State {
-    waiting: HashMap<u16, Waiting>,
+    /// At most `MAX_QUESTIONS`: it is faster to look at each than to find one by its hash.
+    waiting: Vec<Waiting>,
     /// How many more questions it takes, and until when.
     left: usize,
     until: Instant,
@@ -102,7 +108,7 @@ impl Socket {
         socket.set_nonblocking(true)?;
         socket.send(query.bytes())?;
         let mut state = State {
-            waiting: HashMap::new(),
+            waiting: Vec::with_capacity(MAX_QUESTIONS),
             left: MAX_QUESTIONS,
             until: Instant::now() + MAX_AGE,
             reading: None,
@@ -128,7 +134,7 @@ impl Socket {
     fn take(&self, query: &Arc<Query>) -> Option<AnswerOf> {
         let mut state = lock(&self.state);
         let is_open = state.left > 0 && Instant::now() < state.until;
-        if !is_open || state.waiting.contains_key(&query.id()) {
+        if !is_open || state.waiting(query.id()).is_some() {
             return None;
         }
         match self.socket.get_ref().send(query.bytes()) {
@@ -182,10 +188,7 @@ impl Drop for Reading {
 impl State {
     /// Whether no question waits. Then none is taken any more.
     fn ends(&mut self) -> bool {
-        let is_idle = self
-            .waiting
-            .values()
-            .all(|waiting| waiting.answer.is_none());
+        let is_idle = self.waiting.iter().all(|waiting| waiting.answer.is_none());
         if is_idle {
             self.left = 0;
         }
@@ -199,8 +202,14 @@ impl State {
             query: Arc::clone(query),
             answer: Some(sender),
         };
-        self.waiting.insert(query.id(), waiting);
+        self.waiting.push(waiting);
         receiver
+    }
+
+    /// The question with this id.
+    fn waiting(&mut self, id: u16) -> Option<&mut Waiting> {
+        let mut all = self.waiting.iter_mut();
+        all.find(|waiting| waiting.query.id() == id)
     }
 
     /// Gives a message to the question that it answers. One that answers none may be forged: the answer may still come.
@@ -208,7 +217,7 @@ impl State {
         let Some(id) = datagram.first_chunk::<2>() else {
             return;
         };
-        let Some(waiting) = self.waiting.get_mut(&u16::from_be_bytes(*id)) else {
+        let Some(waiting) = self.waiting(u16::from_be_bytes(*id)) else {
             return;
         };
         let decoded = waiting.query.decode(datagram);
@@ -223,7 +232,7 @@ impl State {
     /// Ends all that wait: nothing listens at the other end. The next question has another socket.
     fn fail(&mut self, error: &io::Error) {
         self.left = 0;
-        for waiting in self.waiting.values_mut() {
+        for waiting in &mut self.waiting {
             if let Some(answer) = waiting.answer.take() {
                 _ = answer.send(Err(io::Error::from(error.kind()).into()));
             }
@@ -240,7 +249,9 @@ struct Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut state = lock(&self.socket.state);
-        state.waiting.remove(&self.id);
+        state
+            .waiting
+            .retain(|waiting| waiting.query.id() != self.id);
         let reading = if state.ends() {
             state.reading.take()
         } else {

@@ -25,7 +25,8 @@ pub(super) async fn ask(
 ) -> Result<Decoded, TransportError> {
     let decoded = ask_with(sockets, a_try, Query::new(question)).await?;
     if decoded.knows_no_edns() {
-        ask_with(sockets, a_try, Query::without_edns(question)).await
+        // It is rare, and would make each question larger.
+        Box::pin(ask_with(sockets, a_try, Query::without_edns(question))).await
     } else {
         Ok(decoded)
     }
@@ -44,7 +45,7 @@ async fn ask_with(
     }
     let decoded = said?;
     if decoded.is_truncated() {
-        over_tcp(a_try.server(), &query).await
+        Box::pin(over_tcp(a_try.server(), &query)).await
     } else {
         Ok(decoded)
     }
