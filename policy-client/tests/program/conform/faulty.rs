@@ -218,13 +218,18 @@ impl Server {
     }
 }
 
-/// Whether the client has closed its side, a moment after its request.
+/// Whether the client closes its side after its request, which it does at once or not at all.
 fn has_ended(stream: &TcpStream) -> bool {
-    thread::sleep(Duration::from_millis(50));
-    stream.set_nonblocking(true).expect("a socket");
-    let peeked = stream.peek(&mut [0]);
-    stream.set_nonblocking(false).expect("a socket");
-    matches!(peeked, Ok(0))
+    let wait = |limit| stream.set_read_timeout(limit).expect("a socket");
+    wait(Some(Duration::from_secs(1)));
+    let ended = loop {
+        match stream.peek(&mut [0]) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            peeked => break matches!(peeked, Ok(0)),
+        }
+    };
+    wait(None);
+    ended
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
