@@ -2,8 +2,13 @@
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
 use mtpolicyd::{args::Args, daemon};
 use policy_daemon::Inherited;
+
+/// Faster than the system's for what a request takes: many small pieces, for a short time.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os()

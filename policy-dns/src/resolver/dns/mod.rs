@@ -189,12 +189,6 @@ impl Shared {
         let (mut outcome, mut section, mut ttl) = (Outcome::NoData, vec![], Duration::MAX);
         let (mut name, mut asked) = (question.name.clone(), vec![]);
         loop {
-            // A circle, or a chain that is too long, says neither what there is nor that there is nothing.
-            if asked.len() > MAX_ALIASES || asked.contains(&name) {
-                ttl = Duration::ZERO;
-                break;
-            }
-            asked.push(name.clone());
             let next = Question::new(name, question.kind);
             let decoded = match self.exchange(&next, deadline).await {
                 Ok(decoded) => decoded,
@@ -207,6 +201,12 @@ impl Shared {
             match unfollowed {
                 Some(target) if question.kind != RecordType::Cname => name = target,
                 _ => break,
+            }
+            asked.push(next.name);
+            // A circle, or a chain that is too long, says neither what there is nor that there is nothing.
+            if asked.len() > MAX_ALIASES || asked.contains(&name) {
+                ttl = Duration::ZERO;
+                break;
             }
         }
         let answer = Answer::from_section(question, outcome, section, ttl);
