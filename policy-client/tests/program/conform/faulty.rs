@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use policy_testing::within;
+
 /// The one fault of a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Fault {
@@ -220,15 +222,11 @@ impl Server {
 
 /// Whether the client closes its side after its request, which it does at once or not at all.
 fn has_ended(stream: &TcpStream) -> bool {
-    let wait = |limit| stream.set_read_timeout(limit).expect("a socket");
-    wait(Some(Duration::from_secs(1)));
-    let ended = loop {
-        match stream.peek(&mut [0]) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            peeked => break matches!(peeked, Ok(0)),
-        }
-    };
-    wait(None);
+    stream.set_nonblocking(true).expect("a socket");
+    let ended = within(Duration::from_secs(1), || {
+        matches!(stream.peek(&mut [0]), Ok(0))
+    });
+    stream.set_nonblocking(false).expect("a socket");
     ended
 }
 
