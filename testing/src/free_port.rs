@@ -2,12 +2,10 @@
 
 use std::{
     net::{Ipv4Addr, TcpListener},
-    os::{
-        linux::net::SocketAddrExt as _,
-        unix::net::{SocketAddr, UnixDatagram},
-    },
     process,
 };
+
+use crate::reserved::is_ours;
 
 /// A port of 127.0.0.1. No connection of anybody can have it while the server is away, since the system chooses the
 /// ports of those above; no other test is given it as long as this process lives.
@@ -32,11 +30,7 @@ fn reserved(ports: impl Fn(u16) -> Vec<u16>) -> u16 {
 
 /// Whether nobody listens there, and no other test has it.
 fn reserve(port: u16) -> bool {
-    let name = format!("policy-testing-port-{port}");
-    let name = SocketAddr::from_abstract_name(name).expect("a short name");
-    // The name is taken until this process ends.
-    let is_ours = UnixDatagram::bind_addr(&name).map(std::mem::forget).is_ok();
-    is_ours && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    is_ours(&format!("port-{port}")) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 #[test]

@@ -8,6 +8,10 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use rustix::{
+    io::retry_on_intr,
+    net::{SocketFlags, accept_with},
+};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::process::PATIENCE;
@@ -40,6 +44,12 @@ pub fn take_sockets(path: &Path) -> (Socket, Vec<(Vec<u8>, Socket)>) {
     }
 }
 
+/// The next call. A wait that has a limit is interrupted where the test is stopped and goes on (signal(7)).
+pub fn accept(calls: &Socket) -> Socket {
+    let accepted = retry_on_intr(|| accept_with(calls, SocketFlags::CLOEXEC));
+    accepted.unwrap().into()
+}
+
 /// The daemon before the next one that starts with this path, as far as that can tell.
 #[derive(Debug)]
 pub struct Predecessor {
@@ -59,7 +69,7 @@ impl Predecessor {
     /// it is ready, or its error instead.
     pub fn hand_over(self, sockets: Vec<(Vec<u8>, Socket)>) -> JoinHandle<Option<Socket>> {
         thread::spawn(move || {
-            let (connection, _) = self.calls.accept().unwrap();
+            let connection = accept(&self.calls);
             connection.set_read_timeout(Some(PATIENCE)).unwrap();
             assert_eq!(receive(&connection).unwrap().0, b"sockets");
             for (text, socket) in &sockets {

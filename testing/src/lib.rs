@@ -43,6 +43,10 @@ pub mod servers;
 #[cfg(feature = "process")]
 pub mod stub;
 
+mod own_address;
+pub use own_address::own_address;
+
+mod reserved;
 mod wait;
 pub use wait::{eventually, within};
 

@@ -12,8 +12,8 @@ use std::{
 };
 
 use policy_testing::{
-    World,
-    handover::{Predecessor, receive, send},
+    World, free_port,
+    handover::{Predecessor, accept, receive, send},
     process::{Client, PATIENCE, Process, is_root},
 };
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -25,10 +25,7 @@ fn what_is_not_the_socket_that_was_asked_for_is_not_taken_and_the_daemon_binds_i
     let world = World::new();
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = elsewhere.local_addr().unwrap().port();
-    let own_port = {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        free.local_addr().unwrap().port()
-    };
+    let own_port = free_port();
     let (inet, unix) = (format!("inet:127.0.0.1:{own_port}"), world.unix());
     let (inet, unix) = (inet.as_str(), unix.as_str());
     let connected = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -263,7 +260,7 @@ fn a_flood_of_sockets_costs_the_daemon_no_memory() {
     let world = World::new();
     let before = Predecessor::at(&world.path("handover.sock"));
     let sent = thread::spawn(move || {
-        let (connection, _) = before.calls.accept().unwrap();
+        let connection = accept(&before.calls);
         assert_eq!(receive(&connection).unwrap().0, b"sockets");
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let text = format!("listen {}", "x".repeat(1000));

@@ -61,7 +61,9 @@ fn no_signal_but_those_that_stop_it_ends_a_daemon_amid_requests() {
     gate.release("mark");
     assert_eq!(client.action(), "mark");
     let log = daemon.stop().out;
-    let notices = process::lines(&log, "[LOG notice]: ");
+    let mut notices = process::lines(&log, "[LOG notice]: ");
+    // Where few descriptors can be had.
+    notices.retain(|line| !line.contains(" descriptors leaves room for "));
     assert_eq!(notices.len(), 10 + 30, "{log}");
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use policy_testing::{
-    process::{Ended, Process, hapolicy, policy_client},
+    process::{Ended, Process, copy_program, hapolicy, policy_client},
     within,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -46,10 +46,7 @@ impl Machine {
             path
         });
         for (program, name) in [(hapolicy, "hapolicy"), (policy_client, "policy-client")] {
-            // A copy of what has been built with all its symbols would be large.
-            let link = fs::hard_link(program, binaries.join(name));
-            link.or_else(|_| fs::copy(program, binaries.join(name)).map(drop))
-                .expect("room for the program");
+            link_or_copy(program, &binaries.join(name));
         }
         let cgroup = cgroups.join(format!(
             "hapolicy-documents-{}-{}",
@@ -93,9 +90,7 @@ impl Machine {
     /// Puts another program beside those, at `/usr/src/test`.
     pub fn bring(&self, program: &str, name: &str) {
         let place = self.home.path().join("binaries").join(name);
-        let link = fs::hard_link(program, &place);
-        link.or_else(|_| fs::copy(program, &place).map(drop))
-            .expect("room for the program");
+        link_or_copy(program, &place);
     }
 
     /// Starts the policy servers that the documents name; each answers DUNNO.
@@ -210,4 +205,9 @@ fn unique() -> usize {
 
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     NEXT.fetch_add(1, Relaxed)
+}
+
+/// A copy of what has been built with all its symbols would be large.
+fn link_or_copy(program: impl AsRef<Path>, place: &Path) {
+    fs::hard_link(&program, place).unwrap_or_else(|_| copy_program(program, place));
 }

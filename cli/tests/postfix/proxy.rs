@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use policy_testing::mail_system::Setup;
-use policy_testing::process::{copy_hapolicy, hapolicy};
+use policy_testing::process::{copy_hapolicy, hapolicy, write_program};
 
 use crate::PATIENCE;
 
@@ -187,7 +187,6 @@ fn counted(program: &Path, directory: &Path, name: &str) -> (PathBuf, PathBuf) {
         starts.display(),
         program.display()
     );
-    fs::write(&script, text).expect("a file of our own");
-    fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("our own");
+    write_program(&script, &text);
     (script, starts)
 }

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use mtpolicyd::args::Args;
 use policy_store::{Sql as _, Sqlite, SqliteOptions, Value};
-use policy_testing::process::{Process, Signal, as_user};
+use policy_testing::process::{Process, Signal, as_user, copy_program};
 
 use super::world::{PROGRAM, World, host};
 
@@ -88,7 +88,7 @@ fn that_a_file_may_not_be_read_is_said() {
     fs::set_permissions(world.path("mt.conf"), fs::Permissions::from_mode(0o600)).unwrap();
     let path = world.path("mt.conf").display().to_string();
     let program = world.path("mtpolicyd");
-    fs::copy(PROGRAM, &program).unwrap();
+    copy_program(PROGRAM, &program);
     let program = program.to_str().unwrap();
     let ended = as_user(65_534, || {
         Process::start(program, &["-d", "-c", &path]).end()

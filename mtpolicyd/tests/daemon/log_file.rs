@@ -145,8 +145,10 @@ fn a_file_that_root_has_made_belongs_to_the_user_and_one_that_cannot_be_made_is_
 #[test]
 fn below_another_root_it_is_looked_for_there() {
     let logged = Logged::start("user = nobody\nchroot = @TMP@\n");
-    let everybody = fs::Permissions::from_mode(0o777);
-    fs::set_permissions(logged.world.path("log"), everybody).unwrap();
+    for (directory, mode) in [("", 0o755), ("log", 0o777)] {
+        let everybody = fs::Permissions::from_mode(mode);
+        fs::set_permissions(logged.world.path(directory), everybody).unwrap();
+    }
     logged.ask("one", "mt.log");
     logged.rename("mt.log", "mt.log.1");
     logged.wait("mt.log", "mt.log is opened again");

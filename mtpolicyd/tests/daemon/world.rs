@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     process::{Command, Stdio},
 };
 
@@ -33,7 +34,13 @@ impl World {
         let config = config
             .replace("PORT", &port)
             .replace("@TMP@", &self.path("").display().to_string());
-        fs::write(self.path("mt.conf"), config).unwrap();
+        let path = self.path("mt.conf");
+        let is_new = !path.exists();
+        fs::write(&path, config).unwrap();
+        if is_new {
+            // The daemon's user reads it, whatever the umask here is.
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {

@@ -64,7 +64,9 @@ fn run_as_said(words: &str) {
 fn command_as_said(words: &str, config: &Path) {
     let directory = config.parent().unwrap();
     // The daemon's user reads it again.
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    for (path, mode) in [(directory, 0o755), (config, 0o644)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
     let control = directory.join("control").display().to_string();
     let start = |words: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mtpolicyd"));

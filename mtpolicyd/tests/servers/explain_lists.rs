@@ -3,7 +3,7 @@
 use std::{fs, net::SocketAddr, process::Stdio};
 
 use policy_testing::{
-    NameServer,
+    NameServer, own_address,
     process::{Process, with_resolv_conf},
 };
 
@@ -18,8 +18,7 @@ domain = PREFIXlist.example
 
 #[test]
 fn a_list_that_fails_its_test_is_named_and_not_asked() {
-    let process = std::process::id().to_le_bytes();
-    let address = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 3], 53));
+    let address = SocketAddr::from((own_address(), 53));
     let zone = "192.0.2.1@list.example A 127.0.0.3\n127.0.0.2@list.example A 127.0.0.2\n\
         192.0.2.1@lost.list.example A 127.0.0.3\n";
     let _server = NameServer::start_at(address, zone);

@@ -5,15 +5,15 @@ use std::{fs, net::SocketAddr};
 use policy_testing::{
     NameServer,
     admin::{address, get, value},
+    own_address,
 };
 
 use super::daemon::Daemon;
 
 #[test]
 fn questions_to_dns_checks_of_lists_and_lines_that_are_left_out_are_counted() {
-    let process = std::process::id().to_le_bytes();
     // Programs ask at port 53 of what the file names.
-    let server = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 3], 53));
+    let server = SocketAddr::from((own_address(), 53));
     let zone = "192.0.2.1@list.example A 127.0.0.2\n127.0.0.2@list.example A 127.0.0.2\n";
     let _server = NameServer::start_at(server, zone);
     let directory = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@ use std::{fs, net::SocketAddr};
 use policy_testing::{
     NameServer, eventually,
     mail_system::{Processes, Session, Setup},
+    own_address,
 };
 
 use super::{
@@ -106,8 +107,7 @@ const CHAIN: &str = r#"
 fn mail_is_greylisted_counted_limited_and_marked() {
     let (redis, slapd) = (redis::one(), directory::slapd(""));
     let (_mariadb, dsn) = databases::mariadb();
-    let process = std::process::id().to_le_bytes();
-    let address = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 9], 53));
+    let address = SocketAddr::from((own_address(), 53));
     let _dns = NameServer::start_at(address, ZONE);
     let files = tempfile::tempdir().unwrap();
     let resolv_conf = files.path().join("resolv.conf");

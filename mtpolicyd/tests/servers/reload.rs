@@ -2,14 +2,13 @@
 
 use std::{fs, net::SocketAddr};
 
-use policy_testing::NameServer;
+use policy_testing::{NameServer, own_address};
 
 use super::daemon::Daemon;
 
 /// Programs ask at port 53 of what the file names.
-fn server(last: u8, code: &str) -> NameServer {
-    let process = std::process::id().to_le_bytes();
-    let address = SocketAddr::from(([127, process[0] | 1, process[1] | 128, last], 53));
+fn server(code: &str) -> NameServer {
+    let address = SocketAddr::from((own_address(), 53));
     let zone = format!(
         "192.0.2.1@list.example A {code}\n127.0.0.2@list.example A 127.0.0.2\n192.0.2.1@list.example TXT {code}\n"
     );
@@ -18,7 +17,7 @@ fn server(last: u8, code: &str) -> NameServer {
 
 #[test]
 fn the_name_servers_of_resolv_conf_are_read_again() {
-    let servers = [server(1, "127.0.0.3"), server(2, "127.0.0.4")];
+    let servers = ["127.0.0.3", "127.0.0.4"].map(server);
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("resolv.conf");
     let write = |server: &NameServer| {

@@ -5,7 +5,7 @@ use std::{fs, net::SocketAddr};
 use policy_testing::{
     NameServer,
     admin::{address, get, value},
-    eventually,
+    eventually, own_address,
     process::Signal,
 };
 
@@ -14,8 +14,7 @@ use super::daemon::Daemon;
 /// Once name servers are back lists are asked at once, with a self-test and without, also after another outage.
 #[test]
 fn lists_are_asked_again_as_soon_as_name_servers_answer() {
-    let process = std::process::id().to_le_bytes();
-    let server = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 6], 53));
+    let server = SocketAddr::from((own_address(), 53));
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("resolv.conf");
     fs::write(&file, format!("nameserver {}\n", server.ip())).unwrap();
@@ -88,9 +87,8 @@ fn lists_are_asked_again_as_soon_as_name_servers_answer() {
 
 #[test]
 fn name_servers_that_do_not_answer_are_said_once_and_so_is_that_they_are_back() {
-    let process = std::process::id().to_le_bytes();
     // Programs ask at port 53 of what the file names.
-    let server = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 5], 53));
+    let server = SocketAddr::from((own_address(), 53));
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("resolv.conf");
     let text = format!("nameserver {}\noptions timeout:1 attempts:1\n", server.ip());
@@ -179,8 +177,7 @@ fn domains_whose_servers_are_silent_are_no_outage() {
 /// That a list alone is silent is said of the list.
 #[test]
 fn a_list_that_does_not_answer_is_said_once_and_so_is_that_it_answers_again() {
-    let process = std::process::id().to_le_bytes();
-    let server = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 7], 53));
+    let server = SocketAddr::from((own_address(), 53));
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("resolv.conf");
     fs::write(&file, format!("nameserver {}\n", server.ip())).unwrap();

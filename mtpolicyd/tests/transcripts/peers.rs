@@ -9,7 +9,7 @@ use std::{
 };
 
 use policy_testing::{
-    eventually, geoip,
+    NameServer, eventually, geoip, own_address,
     port::Port,
     process::{Process, run},
 };
@@ -21,7 +21,7 @@ use crate::{case::Case, directory_server, policy_server, zone};
 #[derive(Default)]
 pub(crate) struct Peers {
     processes: Vec<Process>,
-    pub(crate) dns: Option<policy_testing::NameServer>,
+    pub(crate) dns: Option<NameServer>,
     pub(crate) redis: Option<u16>,
     pub(crate) memcached: Option<u16>,
     /// The socket of fail2ban.
@@ -65,7 +65,9 @@ impl Peers {
         }
         if !case.zone().is_empty() {
             let zone = zone::translate(&case.zone()) + TEST_ENTRIES;
-            peers.dns = Some(policy_testing::NameServer::start_at(name_server(), &zone));
+            // Programs ask at port 53.
+            let server = (own_address(), 53).into();
+            peers.dns = Some(NameServer::start_at(server, &zone));
         }
         if let Some(servers) = case.need("policy_servers") {
             for server in servers.as_object().unwrap().values() {
@@ -191,16 +193,4 @@ fn files(case: &Case, directory: &Path) {
         let path = format!("hash:{}", path.display());
         assert_eq!(run("postmap", &[&path]).code, Some(0));
     }
-}
-
-/// An address of the loopback network for each test's own name server: programs ask at port 53.
-fn name_server() -> std::net::SocketAddr {
-    use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    let process = std::process::id().to_le_bytes();
-    (
-        [127, process[0] | 1, process[1], NEXT.fetch_add(1, Relaxed)],
-        53,
-    )
-        .into()
 }

@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, fs, time::Duration};
 
 use policy_testing::{
-    port::Port,
     process::{Ended, policy_client, run},
     stub::{Reply, Script, Stub},
 };
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::query::closed_port;
 
 #[test]
 fn each_request_that_is_counted_has_come_to_the_server() {
@@ -105,7 +106,7 @@ fn a_stall_of_a_second_is_seen_in_the_p99_of_an_open_loop() {
 
 #[test]
 fn a_request_without_an_answer_is_missing_and_it_is_known_why() {
-    let nobody = format!("127.0.0.1:{}", Port::any().number());
+    let nobody = closed_port();
     let none = Script::bytes("x=y\n\n");
     let garbage = Script::bytes("220 hello\n");
     for (script, args, reason) in [

@@ -1,8 +1,9 @@
 //! `policy-client query`: what it asks and what it prints.
 
-use std::{ffi::OsStr, net::TcpListener, os::unix::ffi::OsStrExt, process::Command};
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, process::Command};
 
 use policy_testing::{
+    free_port,
     process::{self, Process, policy_client},
     stub::{Reply, Script, Stub},
 };
@@ -215,10 +216,9 @@ fn query_that_is_not_answered_ends_with_69_and_says_why() {
     }
 }
 
-/// A port where nobody listens.
+/// A port where nobody listens, and that no other test gets.
 pub(crate) fn closed_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+    format!("127.0.0.1:{}", free_port())
 }
 
 /// Answers with the request's sender.

@@ -115,9 +115,12 @@ fn exchange(mut socket: Socket, probe: Option<&Probe>, end: Instant) -> io::Resu
             };
         }
         socket.set_read_timeout(Some(left(end)?))?;
-        match socket.read(&mut part)? {
-            0 => return Err(io::Error::other("it closed the connection")),
-            count => received.extend_from_slice(part.get(..count).unwrap_or_default()),
+        match socket.read(&mut part) {
+            Ok(0) => return Err(io::Error::other("it closed the connection")),
+            Ok(count) => received.extend_from_slice(part.get(..count).unwrap_or_default()),
+            // Such as by a terminal that has stopped this process for a while.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

@@ -61,8 +61,12 @@ impl EventLoop {
             }
             Err(refusal) => refusal,
         };
-        let has_moved = refusal == Refusal::Full && self.context.pass_on(transfer).is_none();
-        if !has_moved {
+        let refused = match refusal {
+            Refusal::Full => self.context.pass_on(transfer),
+            _ => Some(transfer),
+        };
+        // It is closed after that: who sees its end finds it counted.
+        if let Some(_transfer) = refused {
             let all = self.context.max_clients();
             let refusal = admission::Refusal::new(peer, refusal, all);
             self.io.driver.metrics.client_turned_away();

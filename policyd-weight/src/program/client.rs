@@ -202,7 +202,11 @@ fn read(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
             return Err(ErrorKind::TimedOut.into());
         }
         stream.set_read_timeout(Some(left))?;
-        let length = stream.read(&mut buffer)?;
+        let length = match stream.read(&mut buffer) {
+            // Such as by a terminal that has stopped this process for a while.
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read?,
+        };
         answer.extend_from_slice(buffer.get(..length).unwrap_or_default());
         if length == 0 {
             return Ok(answer);

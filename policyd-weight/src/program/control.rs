@@ -11,11 +11,12 @@ use std::{
     },
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
     fs::Mode,
+    io::Errno,
     net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
     process::umask,
 };
@@ -76,9 +77,19 @@ pub(super) fn connect(path: &Path, time: Duration) -> io::Result<StdStream> {
         None,
     )?;
     let stream = StdStream::from(socket);
-    stream.set_write_timeout(Some(time))?;
-    net::connect(&stream, &SocketAddrUnix::new(path)?)?;
-    Ok(stream)
+    let (address, end) = (SocketAddrUnix::new(path)?, Instant::now() + time);
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        stream.set_write_timeout(Some(left))?;
+        match net::connect(&stream, &address) {
+            // Such as by a terminal that has stopped this process for a while.
+            Err(Errno::INTR) => {}
+            connected => return Ok(connected.map(|()| stream)?),
+        }
+    }
 }
 
 /// Listens at a path. A socket that nobody listens at is replaced.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use super::world::{GOOD, Running, World, good, request, signal, text};
+use super::world::{GOOD, Running, World, bad, good, request, signal, text};
 
 #[test]
 fn a_fault_in_the_file_keeps_the_settings_of_before() {
@@ -62,11 +62,13 @@ fn a_file_that_is_too_large_is_refused_and_not_read_in_part() {
 #[test]
 fn a_pipe_in_the_place_of_the_file_keeps_the_settings_of_before() {
     let world = World::new("");
-    let _running = world.start();
+    let running = world.start();
+    // It listens before it waits for signals, and answers after that.
+    assert!(world.ask(&bad("0")).starts_with("action=550 "));
     fs::remove_file(world.file()).unwrap();
     let made = Command::new("mkfifo").arg(world.file()).status();
     assert!(made.unwrap().success());
-    assert!(signal("-HUP", world.pid()));
+    assert!(signal("-HUP", running.0.id()));
     assert_eq!(world.ask(&good("1")), GOOD);
 }
 

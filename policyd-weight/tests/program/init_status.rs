@@ -35,6 +35,8 @@ listens() { (exec 3<>/dev/tcp/127.0.0.1/22525) 2>/dev/null && echo true || echo 
 # The Perl program waits for nothing.
 wait_for() { for try in $(seq 300); do test "$(listens)" = "$1" && return; sleep 0.1; done; }
 sleep 1000 &
+# It has that name as soon as it has become sleep(1).
+until [ "$(cat "/proc/$!/comm")" = sleep ]; do sleep 0.01; done
 case $state in
 running) run start >/dev/null 2>&1; wait_for true ;;
 "left behind") echo 4000 >"$pid" ;;

@@ -1,5 +1,7 @@
 //! `$ADMIN` and `--admin`: what the program shows of itself.
 
+use std::net::TcpStream;
+
 use policy_testing::{
     admin::{Page, described, families, get, value},
     port::Port,
@@ -22,6 +24,8 @@ impl Watched {
         let admin = format!("127.0.0.1:{}", port.number());
         let world = World::new(&format!("$ADMIN = 'inet:{admin}';\n{more}"));
         let running = world.start();
+        // It listens there later.
+        assert!(within(PATIENCE, || TcpStream::connect(&admin).is_ok()));
         Self {
             world,
             running,

@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr};
 
-use policy_testing::{NameServer, within};
+use policy_testing::{NameServer, own_address, within};
 
 use super::{
     PATIENCE,
@@ -11,8 +11,7 @@ use super::{
 
 #[test]
 fn an_outage_of_dns_is_one_line_and_so_is_its_end() {
-    let process = std::process::id().to_le_bytes();
-    let server = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 6], 53));
+    let server = SocketAddr::from((own_address(), 53));
     let world = World::new(&format!(
         "$NS = '{}'; $DNS_RETRIES = 0; $DNS_RETRY_IVAL = 0.5; $LOG_TO = 'stdout';\n\
          @dnsbl_score = ('bl.test', 4.35, -1.5, 'BL', 'b2.test', 4.35, -1.5, 'B2');\n",

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use policy_testing::within;
+use policy_testing::{process::copy_program, within};
 
 use super::{
     PATIENCE,
@@ -37,7 +37,7 @@ fn its_own_user_and_root_stop_restart_and_reload_it() {
         // Where that user can reach it.
         // Whatever its file is called.
         let program = world.path("weight");
-        fs::copy(PROGRAM, &program).unwrap();
+        copy_program(PROGRAM, &program);
         let run = |uid: u32, gid: u32, action: &str| {
             let mut command = Command::new(&program);
             command.arg("-f").arg(world.file()).arg(action);
@@ -179,7 +179,7 @@ fn what_could_not_name_the_next_daemon_ends_none_and_starts_none() {
     fs::create_dir(world.path("lock")).unwrap();
     chown(world.path("lock"), Some(uid), Some(gid)).unwrap();
     let program = world.path("weight");
-    fs::copy(PROGRAM, &program).unwrap();
+    copy_program(PROGRAM, &program);
     let run = |action: &str| {
         let mut command = Command::new(&program);
         command.arg("-f").arg(world.file()).arg(action);

@@ -2,10 +2,10 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{Read, Write},
     net::Shutdown,
     os::unix::net::{UnixListener, UnixStream},
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::Duration,
 };
@@ -15,7 +15,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use super::{
     PATIENCE,
-    world::{GOOD, PROGRAM, Running, World, good, text},
+    world::{GOOD, PROGRAM, Running, World, good, signal, text},
 };
 
 #[test]
@@ -211,4 +211,40 @@ fn an_answer_without_an_end_is_given_up() {
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("cannot ask the daemon at "), "{said}");
     listener.join().unwrap();
+}
+
+/// As by a terminal, with Ctrl-Z and `fg`.
+#[test]
+fn a_question_that_is_stopped_for_a_while_waits_on_for_its_answer() {
+    let world = World::new("");
+    fs::create_dir(world.path("lock")).unwrap();
+    let listener = UnixListener::bind(world.path("lock/polw.sock")).unwrap();
+    for name in ["lock", "lock/polw.sock"] {
+        world.give(name);
+    }
+    let mut command = world.command(&["-s"]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let asking = command.spawn().unwrap();
+    let (mut connection, _) = listener.accept().unwrap();
+    let mut question = [0; 8];
+    connection.read_exact(&mut question).unwrap();
+    assert_eq!(&question, b"5 stats\n");
+    let is = |state: &str| {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", asking.id())).unwrap();
+        stat.rsplit_once(") ").unwrap().1.starts_with(state)
+    };
+    // It waits for the answer.
+    assert!(within(PATIENCE, || is("S")));
+    assert!(signal("-STOP", asking.id()));
+    assert!(within(PATIENCE, || is("T")));
+    assert!(signal("-CONT", asking.id()));
+    assert!(within(PATIENCE, || is("S")));
+    connection
+        .write_all(b"pass: 192.0.2.1 1 2 x\nEOF\n")
+        .unwrap();
+    drop(connection);
+    let output = asking.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed = text(&output.stdout);
+    assert!(printed.contains("\npass: 192.0.2.1 1 2 x\n"), "{printed}");
 }

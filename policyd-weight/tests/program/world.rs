@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::Write,
     net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -11,6 +11,7 @@ use std::{
 };
 
 use policy_testing::{NameServer, port::Port, within};
+use rustix::io::{read, retry_on_intr};
 use tempfile::TempDir;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_policyd-weight");
@@ -176,7 +177,8 @@ pub fn ask(stream: &mut TcpStream, request: &str) -> String {
     let mut answer = vec![];
     let mut buffer = [0; 4096];
     while !answer.ends_with(b"\n\n") {
-        let length = stream.read(&mut buffer).unwrap();
+        // A read that has a limit is interrupted where the test is stopped and goes on (signal(7)).
+        let length = retry_on_intr(|| read(&*stream, &mut buffer)).unwrap();
         assert!(length > 0, "no answer");
         answer.extend_from_slice(&buffer[..length]);
     }

@@ -121,7 +121,10 @@ impl Setup {
             .main
             .replace("$DIRECTORY", &self.path().display().to_string());
         for directory in ["config", "queue"] {
-            fs::create_dir(self.path().join(directory)).expect("a directory of our own");
+            let path = self.path().join(directory);
+            fs::create_dir(&path).expect("a directory of our own");
+            // The same users, whatever the umask here is.
+            fs::set_permissions(path, Permissions::from_mode(0o755)).expect("our own");
         }
         fs::write(self.config().join("main.cf"), main).expect("main.cf");
         fs::write(self.config().join("master.cf"), &self.master).expect("master.cf");

@@ -19,7 +19,9 @@ mod postfix;
 pub use postfix::Postfix;
 
 mod programs;
-pub use programs::{copy_hapolicy, hapolicy, mtpolicyd, policy_client, policyd_weight};
+pub use programs::{
+    copy_hapolicy, copy_program, hapolicy, mtpolicyd, policy_client, policyd_weight, write_program,
+};
 
 mod resolv_conf;
 pub use resolv_conf::with_resolv_conf;

@@ -2,8 +2,9 @@
 
 use std::{
     env, fs,
+    io::Write,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     sync::LazyLock,
 };
 
@@ -32,17 +33,37 @@ pub fn policyd_weight() -> &'static str {
 }
 
 /// Copies `hapolicy` into a directory, for a user who cannot reach the original; its new path.
+pub fn copy_hapolicy(directory: &Path) -> PathBuf {
+    let copy = directory.join("hapolicy");
+    copy_program(hapolicy(), &copy);
+    copy
+}
+
+/// Copies a program.
 ///
 /// Another process writes the copy. This one must not: a child that another thread starts at the same time would hold the
 /// copy open for writing until it executes something, and so long the copy cannot be executed (`ETXTBSY`).
-pub fn copy_hapolicy(directory: &Path) -> PathBuf {
-    let copy = directory.join("hapolicy");
-    let status = Command::new("install")
-        .args(["--mode=755", hapolicy()])
-        .arg(&copy)
-        .status();
-    assert!(status.expect("install(1)").success(), "{}", copy.display());
-    copy
+pub fn copy_program(program: impl AsRef<Path>, copy: &Path) {
+    install(program.as_ref(), copy, "");
+}
+
+/// Makes a program of a script, as another process as well.
+pub fn write_program(program: &Path, script: &str) {
+    install(Path::new("/dev/stdin"), program, script);
+}
+
+fn install(from: &Path, to: &Path, input: &str) {
+    let mut command = Command::new("install");
+    command.arg("--mode=755").args([from, to]);
+    let mut install = command.stdin(Stdio::piped()).spawn().expect("install(1)");
+    let mut pipe = install.stdin.take().expect("it is piped");
+    pipe.write_all(input.as_bytes()).expect("it reads");
+    drop(pipe);
+    assert!(
+        install.wait().expect("our child").success(),
+        "{}",
+        to.display()
+    );
 }
 
 /// The path of a program of this workspace: cargo puts a profile's programs into one directory, and its tests into the

@@ -68,17 +68,21 @@ fn what_needs_a_restart_is_said_at_each_reload_until_it_holds_or_is_taken_back()
 fn the_file_is_read_again_where_it_was_found_at_the_start() {
     let stub = Stub::tcp(Script::answer("a"));
     let dir = TempDir::new().unwrap();
-    fs::write(dir.path().join("probe"), "request=smtpd_access_policy\n").unwrap();
     let settings =
         "health-check = \"60s\"\nprobe = \"probe\"\n".to_owned() + &service("a", &stub, "");
     // A daemon that becomes another user has / for its directory.
     let user = if is_root() { "user = \"nobody\"\n" } else { "" };
+    let settings = with_listener(&(user.to_owned() + &settings));
     fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    fs::write(
-        dir.path().join("h.toml"),
-        with_listener(&(user.to_owned() + &settings)),
-    )
-    .unwrap();
+    for (name, text) in [
+        ("probe", "request=smtpd_access_policy\n"),
+        ("h.toml", &settings),
+    ] {
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        // That user reads it, whatever the umask here is.
+        fs::set_permissions(path, PermissionsExt::from_mode(0o644)).unwrap();
+    }
     let mut command = Command::new(hapolicy());
     command
         .args(["-L", "--config", "h.toml"])

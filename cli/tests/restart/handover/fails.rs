@@ -17,7 +17,7 @@ use std::{
 
 use policy_testing::{
     World,
-    handover::{Predecessor, call, receive, send, take_sockets},
+    handover::{Predecessor, accept, call, receive, send, take_sockets},
     process::{self, Client, Manager, Process, hapolicy, is_root},
 };
 use rustix::{
@@ -162,7 +162,7 @@ fn a_daemon_that_ends_while_its_successor_starts_leaves_it_the_sockets() {
     let Predecessor { calls } = Predecessor::at(&world.path("handover.sock"));
     let second = thread::scope(|scope| {
         scope.spawn(|| {
-            let (connection, _) = calls.accept().unwrap();
+            let connection = accept(&calls);
             assert_eq!(receive(&connection).unwrap().0, b"sockets");
             stop_for_a_moment(socket_peercred(&connection).unwrap().pid);
             for (text, socket) in &sockets {
@@ -230,7 +230,7 @@ fn a_predecessor_that_has_not_waited_goes_on_and_the_successor_ends() {
     let world = World::new();
     let before = Predecessor::at(&world.path("handover.sock"));
     let late = thread::spawn(move || {
-        let (connection, _) = before.calls.accept().unwrap();
+        let connection = accept(&before.calls);
         assert_eq!(receive(&connection).unwrap().0, b"sockets");
         for text in [&b"all"[..], b"late"] {
             send(&connection, text, &[]).unwrap();

@@ -1,8 +1,9 @@
 //! The alert tells when somebody is blocked for the first time.
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use policy_store::key;
+use policy_testing::process::write_program;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -25,8 +26,7 @@ async fn a_command_is_run_once_in_a_window_without_a_shell_or_the_daemon_s_envir
         pipe = pipe.display()
     );
     let text = text.replace("echo", "echo \"${HOME-none}\"");
-    std::fs::write(&script, text).unwrap();
-    std::fs::set_permissions(&script, Permissions::from_mode(0o700)).unwrap();
+    write_program(&script, &text);
     let command = format!(
         "on_block_command=\"{} '%KEY% is' %LIMIT% %USED%\"",
         script.display()
@@ -102,8 +102,7 @@ async fn what_a_command_has_started_ends_with_it() {
         "#!/bin/sh\nexec > {}\necho told\n(sleep 5; echo alive) &\n",
         pipe.display()
     );
-    std::fs::write(&script, text).unwrap();
-    std::fs::set_permissions(&script, Permissions::from_mode(0o700)).unwrap();
+    write_program(&script, &text);
     let command = format!("on_block_command={}", script.display());
     let world = FRAME.world(&format!("{ALWAYS}{command}")).await;
     for instance in [1, 2] {

@@ -193,9 +193,9 @@ impl Shared {
 
     /// Asks a question, and for the names that its name stands for where no server has followed these.
     async fn follow(&self, question: &Question, deadline: Instant) -> Answer {
-        let mut outcome;
         let (mut section, mut ttl) = (vec![], Duration::MAX);
         let (mut name, mut asked) = (question.name.clone(), vec![]);
+        let mut outcome;
         loop {
             let next = Question::new(name, question.kind);
             let decoded = match self.exchange(&next, deadline).await {
