@@ -6,7 +6,7 @@ use futures_util::{
     future::join,
     stream::{FuturesUnordered, StreamExt},
 };
-use policy_dns::{Answer, Name, Question, RecordType, Resolver};
+use policy_dns::{Answer, Name, Outcome, Question, RecordType, Resolver};
 
 use crate::{
     mail::expanded,
@@ -42,7 +42,7 @@ pub(super) async fn of_names(resolver: &impl Resolver, names: &[&str]) -> Record
                 .collect();
             (exchanges, of_hosts.collect::<Vec<_>>().await)
         };
-        let ((exchanges, of_hosts), own) = join(hosts, of_host(resolver, name.clone())).await;
+        let ((exchanges, of_hosts), own) = join(hosts, of_itself(resolver, name.clone())).await;
         (name, exchanges, of_hosts, own)
     };
     let mut records = Records::default();
@@ -62,6 +62,7 @@ pub(super) async fn of_names(resolver: &impl Resolver, names: &[&str]) -> Record
 
 type OfHost = [((String, Family), Lookup); 2];
 
+/// A host that takes mail is asked for by those who know that it is there: both kinds of addresses at once.
 async fn of_host(resolver: &impl Resolver, host: String) -> OfHost {
     let name = super::name(&host);
     let (v4, v6) = join(
@@ -72,6 +73,19 @@ async fn of_host(resolver: &impl Resolver, host: String) -> OfHost {
     [((host.clone(), Family::V4), v4), ((host, Family::V6), v6)]
 }
 
+/// The addresses of a name, IPv6 after IPv4, while the hosts that take mail are asked for: many a name does not exist, and has
+/// neither then (RFC 8020). Nor is a name asked for again that nobody has answered for.
+async fn of_itself(resolver: &impl Resolver, name: String) -> OfHost {
+    let parsed = super::name(&name);
+    let v4 = ask(resolver, parsed.clone(), RecordType::A).await;
+    let v6 = match v4.outcome() {
+        Outcome::NxDomain | Outcome::Timeout | Outcome::Unreachable => v4.clone(),
+        _ => ask(resolver, parsed, RecordType::Aaaa).await,
+    };
+    let [v4, v6] = [v4, v6].map(|answer| lookup(&answer, shown_addresses));
+    [((name.clone(), Family::V4), v4), ((name, Family::V6), v6)]
+}
+
 async fn exchanges(resolver: &impl Resolver, name: Option<Name>) -> Lookup {
     let text = |name: &Name| {
         name.to_bytes()
@@ -79,35 +93,34 @@ async fn exchanges(resolver: &impl Resolver, name: Option<Name>) -> Lookup {
             .map(char::from)
             .collect::<String>()
     };
-    lookup(resolver, name, RecordType::Mx, |answer| {
+    let answer = ask(resolver, name, RecordType::Mx).await;
+    lookup(&answer, |answer| {
         answer.exchanges().map(|(_, name)| text(name)).collect()
     })
-    .await
 }
 
 async fn addresses(resolver: &impl Resolver, name: Option<Name>, kind: RecordType) -> Lookup {
-    lookup(resolver, name, kind, |answer| {
-        answer
-            .addresses()
-            .map(|address| expanded(&address.to_string()))
-            .collect()
-    })
-    .await
+    lookup(&ask(resolver, name, kind).await, shown_addresses)
+}
+
+fn shown_addresses(answer: &Answer) -> Vec<String> {
+    answer
+        .addresses()
+        .map(|address| expanded(&address.to_string()))
+        .collect()
 }
 
 /// What is no name has no records.
-async fn lookup(
-    resolver: &impl Resolver,
-    name: Option<Name>,
-    kind: RecordType,
-    records: impl Fn(&Answer) -> Vec<String>,
-) -> Lookup {
-    let Some(name) = name else {
-        return Lookup::Answer(vec![]);
-    };
-    let answer = resolver.ask(Question::new(name, kind)).await;
+async fn ask(resolver: &impl Resolver, name: Option<Name>, kind: RecordType) -> Answer {
+    match name {
+        Some(name) => resolver.ask(Question::new(name, kind)).await,
+        None => Answer::without_records(Outcome::NoData),
+    }
+}
+
+fn lookup(answer: &Answer, records: impl Fn(&Answer) -> Vec<String>) -> Lookup {
     if answer.outcome().is_answer() {
-        Lookup::Answer(records(&answer))
+        Lookup::Answer(records(answer))
     } else {
         Lookup::Failed
     }

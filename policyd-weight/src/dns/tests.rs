@@ -3,7 +3,7 @@
 mod answers;
 
 use policy_dns::{
-    Outcome,
+    Outcome, RecordType,
     list::{Failing, ListError, Skipped},
 };
 use policy_testing::NameServer;
@@ -71,6 +71,42 @@ async fn all_names_are_asked_for_at_once() {
     let v6 = found(&["2001:0db8:0000:0000:0000:0000:0000:0001"]);
     assert_eq!(facts.addresses[&("mail.acme.test".into(), Family::V6)], v6);
     assert_eq!(facts.pointers, ["mail.acme.test"]);
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist_is_not_asked_for_by_each_type() {
+    let server = NameServer::start("acme.test A 192.0.2.1\nsf.test !servfail\n");
+    let (config, dns) = dns(&server, ONE, false);
+    let types = |name: &str| {
+        let mut types = vec![];
+        for question in server.questions() {
+            if question.name.to_string() == name && !types.contains(&question.kind) {
+                types.push(question.kind);
+            }
+        }
+        types.sort();
+        types
+    };
+    let known = mail("192.0.2.1", "acme.test", "x@sf.test");
+    let facts = dns.facts(&config, &known, deadline()).await;
+    assert_eq!(
+        types("acme.test"),
+        [RecordType::A, RecordType::Aaaa, RecordType::Mx]
+    );
+    assert_eq!(
+        types("sf.test"),
+        [RecordType::A, RecordType::Aaaa, RecordType::Mx]
+    );
+    assert_eq!(
+        facts.addresses[&("sf.test".into(), Family::V6)],
+        Lookup::Failed
+    );
+    let unknown = mail("192.0.2.1", "nobody.test", "");
+    let facts = dns.facts(&config, &unknown, deadline()).await;
+    assert_eq!(types("nobody.test"), [RecordType::A, RecordType::Mx]);
+    for family in [Family::V4, Family::V6] {
+        assert_eq!(facts.addresses[&("nobody.test".into(), family)], found(&[]));
+    }
 }
 
 #[tokio::test]
