@@ -120,7 +120,7 @@ pub use sql::Mysql;
 pub use sql::Postgres;
 pub use sql::{Dialect, Driver, Dsn, InvalidDsn, Row, Sql, SqlOptions, SqlStore, Value};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Sqlite, SqliteOptions, SqliteStore};
+pub use sqlite::{Sqlite, SqliteOptions, SqlitePoint, SqliteStore};
 pub use store::{Answer, Lock, Locked, MAX_KEY_LEN, MAX_VALUE_LEN, Mark, Store, key};
 pub use window::{Event, InvalidWindows, MAX_DISTINCT, Usage, Window, WindowUsage, Windows};
 

@@ -1,5 +1,7 @@
 //! SQLite: the store, files that are shared, locked or broken, and queries.
 
+#[path = "sqlite/points.rs"]
+mod points;
 #[path = "sqlite/replaced.rs"]
 mod replaced;
 mod suite;
@@ -152,32 +154,6 @@ async fn a_full_store_loses_what_was_written_longest_ago() {
     assert!((100..=102).contains(&entries.len()), "{}", entries.len());
     assert_eq!(&*entries.last().unwrap().0, b"299");
     assert_eq!(store.entries(b"29", 5).await.unwrap().len(), 5);
-}
-
-#[tokio::test]
-async fn entries_after_a_point_are_those_that_were_written_since() {
-    let directory = tempfile::tempdir().unwrap();
-    let (store, other) = (store(directory.path()).await, store(directory.path()).await);
-    let (entries, point) = store.entries_after(b"", 0, 10).await.unwrap();
-    assert_eq!((entries.len(), point), (0, 0));
-    for key in [&b"a"[..], b"b"] {
-        other.set(key, b"1", LONG).await.unwrap();
-    }
-    let (entries, point) = store.entries_after(b"", point, 10).await.unwrap();
-    assert_eq!(entries.len(), 2);
-    assert_eq!(store.entries_after(b"", point, 10).await.unwrap().0, []);
-    other.set(b"a", b"2", LONG).await.unwrap();
-    let (entries, _) = store.entries_after(b"", point, 10).await.unwrap();
-    assert_eq!(entries, [(Bytes::from("a"), Bytes::from("2"))]);
-    assert_eq!(store.entries_after(b"b", point, 10).await.unwrap().0, []);
-    // The last one has gone, and the next one has its number.
-    other.delete(b"a").await.unwrap();
-    let (_, point) = store.entries_after(b"", point, 10).await.unwrap();
-    other.set(b"c", b"1", LONG).await.unwrap();
-    assert_eq!(
-        store.entries_after(b"", point, 10).await.unwrap().0.len(),
-        1
-    );
 }
 
 #[tokio::test]

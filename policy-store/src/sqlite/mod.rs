@@ -6,9 +6,10 @@ mod file;
 mod open;
 mod opened;
 mod options;
+mod point;
 mod query;
 mod store;
 mod table;
 mod thread;
 
-pub use self::{file::Sqlite, options::SqliteOptions, store::SqliteStore};
+pub use self::{file::Sqlite, options::SqliteOptions, point::SqlitePoint, store::SqliteStore};

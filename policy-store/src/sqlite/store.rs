@@ -11,12 +11,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::{
     count::Count,
     error::error,
     file::Sqlite,
+    point::{SqlitePoint, entries_after},
     table::{Table, get},
     thread::Work,
 };
@@ -76,12 +77,14 @@ impl SqliteStore {
         prefix: &[u8],
         most: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        let (entries, _) = self.entries_after(prefix, 0, most).await?;
+        let (entries, _) = self
+            .entries_after(prefix, &SqlitePoint::default(), most)
+            .await?;
         Ok(entries)
     }
 
-    /// The same of those written after a point, and the point of now: 0 is before all. An entry whose value was changed in its
-    /// place, as by [`compare_and_set`](Store::compare_and_set), was written when it was new.
+    /// The same of those written after a point, whoever has written them, and the point of now. Some that were written before it may
+    /// be among them. What [`add`](Store::add) adds to, and what is deleted, is not told.
     ///
     /// # Errors
     ///
@@ -89,28 +92,12 @@ impl SqliteStore {
     pub async fn entries_after(
         &self,
         prefix: &[u8],
-        point: i64,
+        point: &SqlitePoint,
         most: usize,
-    ) -> Result<(Vec<(Bytes, Bytes)>, i64), StoreError> {
-        let prefix = prefix.to_vec();
-        self.read(move |connection, now| {
-            let last = "SELECT coalesce(max(id), 0) FROM policy_store";
-            let mut last = connection.prepare_cached(last)?;
-            let last = last.query_row([], |row| row.get(0))?;
-            let query = "SELECT key, value FROM policy_store WHERE id > ?5 AND substr(key, 1, ?2) = ?1 \
-                AND (expires IS NULL OR expires > ?3) ORDER BY id LIMIT ?4";
-            let mut statement = connection.prepare_cached(query)?;
-            let most = i64::try_from(most).unwrap_or(i64::MAX);
-            let params = params![prefix, prefix.len(), now, most, point];
-            let rows = statement.query_map(params, |row| {
-                Ok((
-                    Bytes::from(row.get::<_, Vec<u8>>(0)?),
-                    Bytes::from(row.get::<_, Vec<u8>>(1)?),
-                ))
-            })?;
-            Ok((rows.collect::<Result<_, _>>()?, last))
-        })
-        .await
+    ) -> Result<(Vec<(Bytes, Bytes)>, SqlitePoint), StoreError> {
+        let (prefix, point) = (prefix.to_vec(), point.clone());
+        self.read(move |connection, now| entries_after(connection, now, &prefix, &point, most))
+            .await
     }
 
     /// Forgets all entries whose keys begin so: all or, if it fails, none.

@@ -54,7 +54,8 @@ impl Cache {
             Some(Backing::File(file)) => Some(file),
             None => None,
         };
-        self.refresh().await?;
+        let mut taken = self.taken.lock().await;
+        self.exchange_after(&mut taken).await?;
         self.check_place()?;
         let mut keys = self.tables().keys();
         keys.retain(|(_, key)| is_of(key, client));
@@ -65,8 +66,8 @@ impl Cache {
             }
             let mut tables = self.tables();
             match *kind {
-                SPAM => tables.spam.remove(key),
-                _ => tables.ham.remove(key),
+                SPAM => tables.spam.forget(key),
+                _ => tables.ham.forget(key),
             }
         }
         Ok(keys.len())
@@ -81,7 +82,8 @@ impl Cache {
         if self.is_shared() {
             return Ok(None);
         }
-        self.refresh().await?;
+        let mut taken = self.taken.lock().await;
+        self.exchange_after(&mut taken).await?;
         self.check_place()?;
         if let Some(Backing::File(file)) = self.backing.get() {
             let keys = self.tables().keys();
@@ -98,7 +100,7 @@ impl Cache {
     /// Takes over what processes of spawn(8) have written into the file, for who is shown the entries; or says why these are of
     /// the memory alone.
     pub async fn look(&self) -> Option<String> {
-        let failed = self.refresh().await.err();
+        let failed = self.exchange().await.err();
         let failed =
             failed.map(|error| format!("the cache's file cannot be used: {}", error.reason()));
         failed.or_else(|| self.away())

@@ -1,9 +1,7 @@
 //! The file behind the tables of a daemon: taken over, and written after the fact.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use futures_util::future::join_all;
-use policy_store::{SqliteStore, Store, StoreError};
+use policy_store::{SqlitePoint, SqliteStore, Store, StoreError};
 
 use super::{
     Backing, Cache, Ham, KEPT, Spam, Tables,
@@ -19,48 +17,44 @@ impl Cache {
     /// The file cannot be read.
     pub async fn attach(&self, backing: Backing) -> Result<(), StoreError> {
         if let Backing::File(file) = &backing {
-            self.take_over(file, 0).await?;
+            self.take_over(file, &mut *self.taken.lock().await).await?;
         }
         // A second one is dropped.
         _ = self.backing.set(backing);
         Ok(())
     }
 
-    /// Writes what has changed into the file, and takes over what processes of spawn(8) have written there since the last time.
+    /// Writes what has changed into the file, and takes over what processes of spawn(8) have written there since the last time: new
+    /// clients, and what they have counted of those that are known.
     ///
     /// # Errors
     ///
     /// The file cannot be written or read.
     pub async fn exchange(&self) -> Result<(), StoreError> {
-        let after = self.taken.load(Relaxed);
-        self.write_and_take(after).await
+        self.exchange_after(&mut *self.taken.lock().await).await
     }
 
-    /// The same, and takes over what they have counted of clients that are known as well.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be written or read.
-    pub async fn refresh(&self) -> Result<(), StoreError> {
-        self.write_and_take(0).await
-    }
-
-    async fn write_and_take(&self, after: i64) -> Result<(), StoreError> {
+    /// The same for who has the point already, and lets nobody else write into the file or read it until it is given back.
+    pub(super) async fn exchange_after(&self, taken: &mut SqlitePoint) -> Result<(), StoreError> {
         self.flush().await?;
         match self.backing.get() {
-            Some(Backing::File(file)) => self.take_over(file, after).await,
+            Some(Backing::File(file)) => self.take_over(file, taken).await,
             _ => Ok(()),
         }
     }
 
-    async fn take_over(&self, file: &SqliteStore, after: i64) -> Result<(), StoreError> {
-        let entries = file.entries_after(PREFIX.as_bytes(), after, MAX_RESTORED);
+    async fn take_over(
+        &self,
+        file: &SqliteStore,
+        taken: &mut SqlitePoint,
+    ) -> Result<(), StoreError> {
+        let entries = file.entries_after(PREFIX.as_bytes(), taken, MAX_RESTORED);
         let (entries, point) = entries.await?;
-        self.taken.store(point, Relaxed);
         let mut tables = self.tables();
         for (key, value) in entries {
             tables.restore(&key, &value);
         }
+        *taken = point;
         Ok(())
     }
 

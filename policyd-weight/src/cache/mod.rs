@@ -12,11 +12,11 @@ mod store;
 mod table;
 
 use std::{
-    sync::{Mutex, OnceLock, PoisonError, atomic::AtomicI64},
+    sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use policy_store::{BreakerState, SqliteStore, Store, StoreError};
+use policy_store::{BreakerState, SqlitePoint, SqliteStore, Store, StoreError};
 use thiserror::Error;
 
 pub use entry::{Ham, Spam};
@@ -45,8 +45,9 @@ pub enum Known {
 pub struct Cache {
     tables: Mutex<Tables>,
     backing: OnceLock<Backing>,
-    /// Up to where the entries of a file were taken over.
-    taken: AtomicI64,
+    /// Up to where the entries of a file were taken over. Who writes into the file and reads it holds this, so that nobody takes
+    /// over what another one is changing.
+    taken: tokio::sync::Mutex<SqlitePoint>,
     /// Why nothing is behind the tables that is to be there.
     away: Mutex<Option<String>>,
 }

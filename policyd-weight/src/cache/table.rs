@@ -57,9 +57,16 @@ impl<E> Table<E> {
         count
     }
 
+    /// Removes an entry that is in no file any more. What comes there after it stays.
+    pub(super) fn forget(&mut self, key: &str) {
+        self.entries.remove(key);
+        self.changed.remove(key);
+    }
+
+    /// The same of all entries.
     pub(super) fn clear(&mut self) {
-        self.changed
-            .extend(self.entries.drain().map(|(key, _)| key));
+        self.entries.clear();
+        self.changed.clear();
     }
 
     pub(super) fn len(&self) -> usize {
@@ -127,10 +134,15 @@ mod tests {
             [("a".to_owned(), Some("1".to_owned()))]
         );
         assert_eq!(table.take_changes(i32::to_string), []);
+        table.remove("b");
+        assert_eq!(table.take_changes(i32::to_string), [("b".to_owned(), None)]);
+        // What is forgotten is gone from the file already.
+        table.keep_change("a".into());
+        table.forget("a");
+        table.insert("b".into(), 2);
         table.clear();
-        let mut changes = table.take_changes(i32::to_string);
-        changes.sort();
-        assert_eq!(changes, [("a".to_owned(), None), ("b".to_owned(), None)]);
+        assert_eq!(table.len(), 0);
+        assert_eq!(table.take_changes(i32::to_string), []);
         table.insert("a".into(), 3);
         table.restore("a".into(), 1);
         assert_eq!(table.get_mut("a").copied(), Some(3));

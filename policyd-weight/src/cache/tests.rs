@@ -1,6 +1,7 @@
 //! The caches over time, in memory, in a file and in a store.
 
 mod file;
+mod spawned;
 
 use policy_store::{Sql, Sqlite, SqliteOptions};
 
