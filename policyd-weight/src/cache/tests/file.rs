@@ -108,3 +108,35 @@ async fn what_is_given_up_while_it_is_written_is_written_later() {
     assert_eq!(second.entries(), cache.entries());
     assert_eq!(second.entries().len(), 2);
 }
+
+/// A daemon writes each second, also while a client is being forgotten.
+#[tokio::test]
+async fn what_is_written_meanwhile_brings_no_client_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cache.sqlite");
+    let cache = open_patiently(&path).await;
+    let a = mail("192.0.2.1", "x@acme.test");
+    cache.learn(&a, &spam(false), &options(), 100).await;
+    cache.learn(&a, &ham(), &options(), 100).await;
+    cache.flush().await.unwrap();
+    let writer = Other::hold(&path, "BEGIN IMMEDIATE;");
+    let writes = async {
+        loop {
+            cache.exchange().await.unwrap();
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let leaves = async {
+        sleep(Duration::from_millis(100)).await;
+        writer.leave();
+    };
+    let forgotten = async { tokio::join!(cache.forget("192.0.2.1"), leaves).0 };
+    select! {
+        () = writes => {}
+        forgotten = forgotten => assert_eq!(forgotten.unwrap(), 2),
+    }
+    cache.exchange().await.unwrap();
+    assert_eq!(cache.entries(), [""; 0]);
+    let second = open_patiently(&path).await;
+    assert_eq!(second.entries(), [""; 0]);
+}
