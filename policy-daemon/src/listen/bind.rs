@@ -15,7 +15,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::{
     address::ListenAddr,
-    file::{Permissions, SocketFile},
+    file::{Permissions, SocketFile, name_of},
     socket::ListenSocket,
 };
 
@@ -109,7 +109,7 @@ impl ListenAddr {
             (Endpoint::Inet { .. }, Ok(found)) => self
                 .addresses()
                 .is_ok_and(|addresses| addresses.contains(&found)),
-            (endpoint, _) => endpoint == bound.requested(),
+            (endpoint, _) => is_same(endpoint, bound.requested()),
         }
     }
 
@@ -118,7 +118,7 @@ impl ListenAddr {
         if bound.is_manager_owned() {
             self.is(bound)
         } else {
-            self.endpoint == *bound.requested()
+            is_same(&self.endpoint, bound.requested())
         }
     }
 
@@ -143,6 +143,15 @@ impl ListenAddr {
         }
         Ok(addresses)
     }
+}
+
+/// Whether two addresses are the same. Two paths are so with a slash at the end of one, with which no socket can be bound.
+fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
+    let ends_in_name = |endpoint: &Endpoint| match endpoint {
+        Endpoint::Unix(path) => name_of(path).is_some(),
+        _ => true,
+    };
+    one == other && ends_in_name(one) == ends_in_name(other)
 }
 
 /// Whether a socket with this address is the requested one; port 0 means any.

@@ -18,7 +18,6 @@ use rustix::{
         Access, AtFlags, CWD, FileType, FsWord, Mode, OFlags, PROC_SUPER_MAGIC, Stat, accessat,
         fstatfs,
     },
-    io::Errno,
     process::geteuid,
 };
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -32,7 +31,7 @@ mod permissions;
 pub(crate) use permissions::{Changed, Permissions};
 
 mod reached;
-use reached::{connect_error, is_file_of};
+use reached::{Answer, answer, is_file_of};
 
 /// The place of a UNIX socket.
 #[derive(Debug)]
@@ -187,14 +186,15 @@ impl SocketFile {
     ///
     /// # Errors
     ///
-    /// `AddrInUse` where a process listens, or where there is no socket but another file.
+    /// `AddrInUse` where a process listens, or where there is no socket but another file; the system's own where that cannot be
+    /// seen, as this process may not connect.
     pub(crate) fn remove_stale(&self) -> io::Result<()> {
         match self.found()? {
             None => Ok(()),
-            Some(file) if connect_error(&file, Type::STREAM) == Some(Errno::CONNREFUSED) => {
-                self.unlink()
-            }
-            Some(_) => Err(io::ErrorKind::AddrInUse.into()),
+            Some(file) => match answer(&file, Type::STREAM)? {
+                Answer::Nobody => self.unlink(),
+                Answer::Listens | Answer::OtherType => Err(io::ErrorKind::AddrInUse.into()),
+            },
         }
     }
 
@@ -202,21 +202,19 @@ impl SocketFile {
     ///
     /// # Errors
     ///
-    /// `AddrInUse` for the socket of another program, which has a type that no handover has, and for another file.
+    /// `AddrInUse` for the socket of another program, which has a type that no handover has, and for another file; the system's
+    /// own as for [`remove_stale`](Self::remove_stale).
     pub(crate) fn remove_unless_others(&self) -> io::Result<()> {
         let Some(file) = self.found()? else {
             return Ok(());
         };
-        let is_none = |kind| {
-            let error = connect_error(&file, kind);
-            matches!(error, Some(Errno::CONNREFUSED | Errno::PROTOTYPE))
-        };
-        if is_none(Type::STREAM) && is_none(Type::DGRAM) {
-            self.unlink()
-        } else {
-            let what = "the socket that is there is another program's";
-            Err(io::Error::new(io::ErrorKind::AddrInUse, what))
+        for kind in [Type::STREAM, Type::DGRAM] {
+            if answer(&file, kind)? == Answer::Listens {
+                let what = "the socket that is there is another program's";
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, what));
+            }
         }
+        self.unlink()
     }
 
     /// Whether the expected socket is still here.
@@ -277,7 +275,7 @@ impl SocketFile {
 }
 
 /// The last part of a path; `None` where more than a name follows the last slash, or nothing.
-fn name_of(path: &Path) -> Option<&OsStr> {
+pub(super) fn name_of(path: &Path) -> Option<&OsStr> {
     let name = path.file_name()?;
     let path = path.as_os_str().as_encoded_bytes();
     path.ends_with(name.as_encoded_bytes()).then_some(name)

@@ -89,7 +89,8 @@ impl<M> Reloading<'_, M> {
                     None => {
                         let bound = address.bind();
                         let bound = bound.map_err(|error| match overlap(address, sockets) {
-                            Some(own) if error.kind() == io::ErrorKind::AddrInUse => {
+                            // The mode of its own socket may keep it out by now.
+                            Some(own) if is_taken(error.kind()) => {
                                 StartError::Configuration(format!(
                                     "cannot bind {text} while this daemon listens at {own}: restart it, or take \
                                      that out, reload, and add this"
@@ -164,6 +165,13 @@ impl NextListeners {
         self.opened = opened;
         Ok(())
     }
+}
+
+const fn is_taken(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+    )
 }
 
 /// Whether the daemon goes on with a socket.

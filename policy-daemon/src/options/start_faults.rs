@@ -61,8 +61,10 @@ impl DaemonOptions {
         if new.admin_allow() == running.admin_allow() {
             new.admin.retain(|admin| !running.admin.contains(admin));
         }
-        new.control = new.control.filter(|_| self.control != running.control);
-        new.handover = new.handover.filter(|_| self.handover != running.handover);
+        let control = running.control.as_deref();
+        new.control = new.control.filter(|path| !is_same_text(path, control));
+        let handover = running.handover.as_deref();
+        new.handover = new.handover.filter(|path| !is_same_text(path, handover));
         new.user = new.user.filter(|_| self.user != running.user);
         let mut faults = Starter::of(running).faults(&new);
         if running.user.is_some() {
@@ -187,6 +189,11 @@ impl Starter {
         let directories = Directories::to(path).ok().filter(|_| self.uid == ROOT)?;
         directories.owner_but_root().err()
     }
+}
+
+/// Two paths are the same with a slash at the end of one, with which no socket can be bound.
+fn is_same_text(path: &Path, other: Option<&Path>) -> bool {
+    other.is_some_and(|other| path.as_os_str() == other.as_os_str())
 }
 
 fn cannot_become_user(options: &DaemonOptions) -> Option<StartFault> {

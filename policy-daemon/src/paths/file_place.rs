@@ -20,6 +20,8 @@ use rustix::{
 
 use super::directories::Directories;
 
+mod kept;
+
 /// The place of a file. As far as root alone decides where its path leads, links are followed. From the first directory on that
 /// another user can change none is, since it could lead to a file of root's.
 ///
@@ -141,7 +143,8 @@ impl FilePlace {
     ///
     /// # Errors
     ///
-    /// As those of the system; a link, or anything else that is no regular file, in its place.
+    /// As those of the system; a link, or anything else that is no regular file, in its place; a file whose place no other can
+    /// take: that of another user in a directory with the sticky bit, one with such a flag, and a mount point.
     pub fn replace(&self, mode: u32, content: &[u8]) -> io::Result<()> {
         let new = self.write_beside(mode, content)?;
         let put = renameat(&self.directory, &new, &self.directory, &self.name);
@@ -169,6 +172,8 @@ impl FilePlace {
             Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
         }
+        // That a new file can be made beside it shows nothing of that.
+        kept::check(&self.directory, &self.name)?;
         let mut new = self.name.clone();
         new.push(format!(".{}.new", std::process::id()));
         let unlink = || unlinkat(&self.directory, &new, AtFlags::empty());

@@ -2,10 +2,13 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     process::{Command, Stdio},
 };
 
-use super::world::{GOOD, World, good, signal, text};
+use policy_testing::process::copy_program;
+
+use super::world::{GOOD, PROGRAM, World, good, signal, text};
 
 #[test]
 fn a_pid_file_that_was_left_behind_stops_nobody() {
@@ -103,4 +106,59 @@ fn of_two_restarts_at_once_one_daemon_is_left_which_the_file_names() {
     }
     assert!(world.run(&["stop"]).status.success());
     assert!(!world.is_listening());
+}
+
+/// A restart that ended the daemon could not start the next one.
+#[test]
+fn what_keeps_the_pid_file_from_being_replaced_ends_no_daemon() {
+    let world = World::new("");
+    fs::create_dir(world.path("run")).unwrap();
+    fs::set_permissions(world.path("run"), fs::Permissions::from_mode(0o1777)).unwrap();
+    let pid_file = world.path("run/pid");
+    let shown = pid_file.display().to_string();
+    world.configure(&format!("$PIDFILE = '{shown}';"));
+    // Where the daemon's user can reach it.
+    let program = world.path("weight");
+    copy_program(PROGRAM, &program);
+    assert!(world.run(&["start"]).status.success());
+    assert_eq!(world.ask(&good("1")), GOOD);
+    let pid = fs::read_to_string(&pid_file).unwrap();
+    for (way, why) in [
+        (
+            r#"chattr +i "$1" || exit 99; "$2" -f "$3" restart; status=$?; chattr -i "$1"; exit $status"#,
+            "it is immutable (chattr +i)",
+        ),
+        (
+            r#"chattr +a "$1" || exit 99; "$2" -f "$3" restart; status=$?; chattr -a "$1"; exit $status"#,
+            "it is append-only (chattr +a)",
+        ),
+        (
+            r#"mount --bind "$1" "$1" || exit 99; "$2" -f "$3" restart"#,
+            "it is a mount point",
+        ),
+        (
+            r#"setpriv --reuid=nobody --regid=nogroup --clear-groups "$2" -f "$3" restart"#,
+            "it is another user's, and its directory has the sticky bit",
+        ),
+    ] {
+        let output = Command::new("unshare")
+            .args(["--mount", "sh", "-c", way, "sh"])
+            .args([&pid_file, &program, &world.file()])
+            .stdin(Stdio::null())
+            .current_dir("/")
+            .output()
+            .unwrap();
+        if output.status.code() == Some(99) {
+            println!("SKIPPED: {way}: {output:?}");
+            continue;
+        }
+        let said = format!("process {pid} goes on: cannot write the pid file {shown}: {why}\n");
+        assert_eq!(text(&output.stderr), said, "{way}: {output:?}");
+        assert_eq!(output.status.code(), Some(255), "{way}");
+        assert_eq!(fs::read_to_string(&pid_file).unwrap(), pid, "{way}");
+        assert_eq!(fs::read_dir(world.path("run")).unwrap().count(), 1, "{way}");
+        assert!(world.ask(&good("2")).starts_with("action="), "{way}");
+    }
+    assert!(world.run(&["restart"]).status.success());
+    assert!(world.run(&["stop"]).status.success());
 }

@@ -164,6 +164,31 @@ fn a_reload_after_which_no_start_succeeds_is_refused_and_what_stays_at_fault_is_
     configured.daemon.stop();
 }
 
+/// A path is the same with it, but no socket can be bound there.
+#[test]
+fn a_slash_at_the_end_of_a_socket_that_the_daemon_has_is_a_fault() {
+    let stub = Stub::tcp(Script::answer("a"));
+    let dir = TempDir::new().unwrap();
+    let at = |name: &str| format!("unix:{}", dir.path().join(name).display());
+    let keys = ["admin", "control", "handover", "listen"];
+    let text = |slashed: &str| {
+        let setting = |key: &str| {
+            let end = if key == slashed { "/" } else { "" };
+            format!("{key} = \"{}{end}\"\n", at(key))
+        };
+        keys.map(setting).concat() + &service("a", &stub, "")
+    };
+    let configured = Configured::in_directory(TempDir::new().unwrap(), &text(""), 1);
+    for key in keys {
+        configured.reload_file(&text(key), BAD);
+        let log = configured.log();
+        let fault = format!("{}/: the path does not end in the name of a file", at(key));
+        assert!(log.contains(&fault), "{key}: {log}");
+    }
+    configured.reload_file(&text(""), GOOD);
+    configured.daemon.stop();
+}
+
 /// A daemon that has given up root's rights knows that its next start has them.
 #[test]
 fn a_place_that_root_refuses_is_refused_by_a_daemon_that_root_has_started() {

@@ -49,9 +49,33 @@ fn is_answer(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| answers.contains(&errno))
 }
 
-/// The error of a connection of this type; `None` where there is one, which is closed at once.
-pub(super) fn connect_error(file: &OwnedFd, kind: Type) -> Option<Errno> {
-    Errno::from_io_error(&connect(file, kind).err()?)
+/// What a connection to a file meets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Answer {
+    /// A process has a socket of that type there.
+    Listens,
+    /// A process has a socket of another type there.
+    OtherType,
+    /// No process has the file's socket any more.
+    Nobody,
+}
+
+/// What a connection of this type meets; it is closed at once.
+///
+/// # Errors
+///
+/// Those that show neither, such as a mode that keeps this process out.
+pub(super) fn answer(file: &OwnedFd, kind: Type) -> io::Result<Answer> {
+    match connect(file, kind) {
+        Ok(_) => Ok(Answer::Listens),
+        // Its queue is full.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Answer::Listens),
+        Err(error) => match Errno::from_io_error(&error) {
+            Some(Errno::CONNREFUSED) => Ok(Answer::Nobody),
+            Some(Errno::PROTOTYPE) => Ok(Answer::OtherType),
+            _ => Err(error),
+        },
+    }
 }
 
 fn connect(file: &OwnedFd, kind: Type) -> io::Result<Socket> {

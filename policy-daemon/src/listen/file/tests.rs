@@ -1,11 +1,20 @@
 //! Two starts at one path.
 
-use std::{fs, os::unix::fs::MetadataExt, thread};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    thread,
+};
+
+use rustix::{
+    io::Errno,
+    thread::{Uid, set_thread_groups, set_thread_res_uid},
+};
 
 use tempfile::TempDir;
 
 use super::*;
-use crate::listen::address::ListenAddr;
+use crate::{listen::address::ListenAddr, process::owner::is_root};
 
 #[test]
 fn who_loses_the_path_between_bind_and_listen_is_told_so_and_leaves_the_others_file_alone() {
@@ -83,6 +92,40 @@ fn a_handover_takes_the_place_of_its_own_kind_of_socket_alone() {
             assert_eq!(path.exists(), stays, "{kind:?} {lives}: {removed:?}");
             assert_eq!(removed.is_err(), stays, "{kind:?} {lives}: {removed:?}");
             _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// Whether a process has it cannot be seen: it stays, and nothing is said of who has it.
+#[test]
+fn a_socket_that_this_process_may_not_connect_to_stays_for_that_reason() {
+    if !is_root() {
+        return;
+    }
+    let user = 54321;
+    for kind in [Type::STREAM, Type::SEQPACKET] {
+        for lives in [true, false] {
+            let dir = TempDir::new().unwrap();
+            let path = dir.path().join("socket");
+            let socket = Socket::new(Domain::UNIX, kind, None).unwrap();
+            socket.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+            socket.listen(5).unwrap();
+            let _lives = lives.then_some(socket);
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            chown(dir.path(), Some(user), None).unwrap();
+            let tries_as_user = || {
+                set_thread_groups(&[]).unwrap();
+                let user = Uid::from_raw(user);
+                set_thread_res_uid(user, user, user).unwrap();
+                let file = SocketFile::at(&path).unwrap();
+                [file.remove_unless_others(), file.remove_stale()]
+            };
+            let tried = thread::scope(|scope| scope.spawn(tries_as_user).join().unwrap());
+            for tried in tried {
+                let errno = Errno::from_io_error(&tried.unwrap_err());
+                assert_eq!(errno, Some(Errno::ACCESS), "{kind:?} {lives}");
+            }
+            assert!(path.exists(), "{kind:?} {lives}");
         }
     }
 }

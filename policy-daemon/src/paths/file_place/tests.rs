@@ -4,6 +4,12 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, chown, symlink},
     path::PathBuf,
+    thread,
+};
+
+use rustix::{
+    fs::{IFlags, ioctl_setflags},
+    thread::{Uid, set_thread_groups, set_thread_res_uid},
 };
 
 use super::*;
@@ -143,4 +149,112 @@ fn a_pipe_that_nobody_reads_is_not_waited_for() {
     let place = FilePlace::at(&path).unwrap();
     assert!(place.append(0o644).is_err());
     assert!(place.read().is_err());
+}
+
+/// A file that a new one cannot take the place of, until this is dropped.
+struct Kept(File);
+
+impl Kept {
+    /// `None` where the file system has no such flags, or the right to set them is missing.
+    fn with(path: &Path, flags: IFlags) -> Option<Self> {
+        let file = File::open(path).unwrap();
+        let set = ioctl_setflags(&file, flags);
+        if set.is_err() {
+            println!("SKIPPED: {flags:?}: {set:?}");
+        }
+        set.ok().map(|()| Self(file))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        _ = ioctl_setflags(&self.0, IFlags::empty());
+    }
+}
+
+#[test]
+fn a_check_finds_the_flags_that_keep_a_file_from_being_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pid");
+    fs::write(&path, "12").unwrap();
+    let place = FilePlace::at(&path).unwrap();
+    let (file, its_directory) = (path.as_path(), directory.path());
+    for (kept, flags, why) in [
+        (file, IFlags::IMMUTABLE, "it is immutable (chattr +i)"),
+        (file, IFlags::APPEND, "it is append-only (chattr +a)"),
+        (
+            its_directory,
+            IFlags::IMMUTABLE,
+            "its directory is immutable (chattr +i)",
+        ),
+        (
+            its_directory,
+            IFlags::APPEND,
+            "its directory is append-only (chattr +a)",
+        ),
+    ] {
+        let Some(_kept) = Kept::with(kept, flags) else {
+            continue;
+        };
+        for error in [place.check_replace(0o644), place.replace(0o644, b"3")] {
+            let error = error.unwrap_err();
+            assert_eq!(error.to_string(), why, "{kept:?} {flags:?}");
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+    place.replace(0o644, b"3").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "3");
+}
+
+/// In a directory such as `/tmp` one replaces one's own files, unless one may replace all.
+#[test]
+fn a_check_finds_the_file_of_another_user_in_a_sticky_directory() {
+    if !is_root() {
+        return;
+    }
+    let (other, user) = (12345, 54321);
+    for (mode, directory_of, file_of, is_kept) in [
+        (0o1777, 0, Some(0), true),
+        (0o1777, other, Some(other), true),
+        (0o1777, 0, Some(user), false),
+        (0o1777, user, Some(0), false),
+        (0o1777, 0, None, false),
+        (0o777, 0, Some(0), false),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pid");
+        if let Some(owner) = file_of {
+            fs::write(&path, "12").unwrap();
+            chown(&path, Some(owner), None).unwrap();
+        }
+        chown(directory.path(), Some(directory_of), None).unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let tries = || {
+            let place = FilePlace::at(&path).unwrap();
+            (place.check_replace(0o644), place.replace(0o644, b"3"))
+        };
+        let tries_as_user = || {
+            set_thread_groups(&[]).unwrap();
+            let user = Uid::from_raw(user);
+            set_thread_res_uid(user, user, user).unwrap();
+            tries()
+        };
+        let (checked, replaced) = thread::scope(|scope| scope.spawn(tries_as_user).join().unwrap());
+        let case = format!("{mode:o} {directory_of} {file_of:?}: {checked:?} {replaced:?}");
+        for tried in [checked, replaced] {
+            assert_eq!(tried.is_err(), is_kept, "{case}");
+            let said = tried
+                .err()
+                .map_or_else(String::new, |error| error.to_string());
+            assert!(said.contains("sticky bit") || !is_kept, "{case}");
+        }
+        let count = fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(count, 1, "{case}");
+        let (checked, replaced) = tries();
+        assert!(
+            checked.is_ok() && replaced.is_ok(),
+            "{checked:?} {replaced:?}"
+        );
+    }
 }
