@@ -106,20 +106,18 @@ impl Dns {
     }
 
     /// Tries the name servers, and says whether they answer. If they answer nothing at all they are away: until they have answered
-    /// here questions fail at once.
+    /// here questions fail at once. Where others have taken their place meanwhile, these are tried.
     pub(crate) async fn try_servers(&self) -> bool {
         let Self::Servers(servers) = self else {
             return true;
         };
-        let is_answering = servers.answer_anything().await;
-        if is_answering {
-            servers.unanswered().clear();
-            if *servers.is_away.borrow() {
-                servers.resolver().forget_failures();
+        loop {
+            let tried = servers.resolver();
+            let is_answering = servers.answer_anything(&tried).await;
+            if servers.note(&tried, is_answering) {
+                return is_answering;
             }
         }
-        servers.is_away.send_replace(!is_answering);
-        is_answering
     }
 
     /// Nobody: each name is unknown.
@@ -186,11 +184,28 @@ impl NameServers {
         self.doubt.notify_one();
     }
 
+    /// Notes whether these servers answer; false where a reload has replaced them.
+    fn note(&self, tried: &DnsResolver, is_answering: bool) -> bool {
+        // No reload comes between.
+        let resolver = self.resolver.read();
+        let resolver = resolver.unwrap_or_else(PoisonError::into_inner);
+        if resolver.options() != tried.options() {
+            return false;
+        }
+        if is_answering {
+            self.unanswered().clear();
+            if *self.is_away.borrow() {
+                resolver.forget_failures();
+            }
+        }
+        self.is_away.send_replace(!is_answering);
+        true
+    }
+
     /// Whether a question is answered: one of the last ones; or one that a server need ask nobody about (RFC 6761, 6.4), since all
     /// the others may be about domains whose own servers are silent.
-    async fn answer_anything(&self) -> bool {
-        let (end, resolver) = (Instant::now() + TRY_TIME, self.resolver());
-        let known = resolver.until(end);
+    async fn answer_anything(&self, resolver: &DnsResolver) -> bool {
+        let known = resolver.until(Instant::now() + TRY_TIME);
         let last: Vec<_> = self.unanswered().iter().cloned().collect();
         let tries: FuturesUnordered<_> = last
             .into_iter()
