@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{
-    future::join,
-    stream::{FuturesUnordered, StreamExt},
-};
+use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
 use policy_dns::{
     Answer, DnsCounts, DnsOptions, DnsResolver, Name, Outcome, Question, RecordType, Resolver,
     Table,
@@ -211,17 +208,15 @@ impl NameServers {
             .into_iter()
             .map(|question| known.ask(question))
             .collect();
-        let is_one_answered = tries.any(async |answer| is_answer(&answer));
         // Its answer is not kept, and does not count.
         let apart = DnsResolver::new(each_within(TRY_TIME, resolver.options().clone()));
-        let is_own_answered = async {
-            let Ok(name) = Name::parse(NOBODYS) else {
-                return false;
-            };
-            is_answer(&apart.ask(Question::new(name, RecordType::A)).await)
-        };
-        let (one, own) = join(is_one_answered, is_own_answered).await;
-        one || own
+        let name = Name::parse(NOBODYS).ok().into_iter();
+        let own: FuturesUnordered<_> = name
+            .map(|name| apart.ask(Question::new(name, RecordType::A)))
+            .collect();
+        stream::select(tries, own)
+            .any(async |answer| is_answer(&answer))
+            .await
     }
 }
 

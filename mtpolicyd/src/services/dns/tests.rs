@@ -100,3 +100,19 @@ async fn servers_that_a_reload_has_replaced_say_nothing_about_those_in_their_pla
     assert_eq!(tried, (true, true));
     assert_eq!(ask(&dns, "other.example").await, Outcome::Records);
 }
+
+#[tokio::test]
+async fn one_answer_is_enough() {
+    let server = NameServer::start("*.invalid !silent\nother.example A 192.0.2.1\n");
+    let dns = Dns::servers(DnsOptions::new([server.address()]));
+    assert_eq!(ask(&dns, "other.example").await, Outcome::Records);
+    if let Dns::Servers(servers) = &dns {
+        let name = Name::parse("other.example").unwrap();
+        servers.doubt(Question::new(name, RecordType::A));
+    }
+    // From here no server answers before the time of a try is over.
+    tokio::time::pause();
+    let begin = Instant::now();
+    assert!(dns.try_servers().await);
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+}
