@@ -2,7 +2,11 @@
 
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 
-use policy_testing::process::is_root;
+use policy_testing::{
+    port::Port,
+    process::{Signal, is_root},
+};
+use rustix::process::Pid;
 
 use super::world::{World, host};
 
@@ -122,6 +126,31 @@ fn an_address_that_another_program_has_is_said_and_not_one_of_the_daemon_that_ru
     drop(other);
     let _running = world.serve(&[]);
     assert_eq!(world.run(&["--check-config"]).err, "");
+}
+
+/// It is known by its name, and so is it by a start.
+#[test]
+fn a_daemon_in_the_background_is_no_other_program() {
+    let world = World::new(&format!(
+        "pid_file = @TMP@/mt.pid\nlog_file = @TMP@/mt.log\n{}",
+        host(ACTION)
+    ));
+    let started = world.run(&[]);
+    assert_eq!(started.code, Some(0), "{started:?}");
+    let number = fs::read_to_string(world.path("mt.pid")).unwrap();
+    let checked = world.run(&["--check-config", "--strict"]);
+    let other_port = Port::any().number().to_string();
+    world.configure(&format!(
+        "pid_file = @TMP@/mt.pid\n{}",
+        host(ACTION).replace("PORT", &other_port)
+    ));
+    let second = world.run(&["-f"]);
+    let process = Pid::from_raw(number.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(process, Signal::TERM).unwrap();
+    assert_eq!((checked.code, &*checked.err), (Some(0), ""));
+    let said = format!("process {} runs already\n", number.trim());
+    assert_eq!(second.code, Some(71), "{second:?}");
+    assert!(second.err.ends_with(&said), "{second:?}");
 }
 
 #[test]

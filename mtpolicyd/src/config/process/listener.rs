@@ -8,6 +8,8 @@ use std::{
 
 use policy_net::Endpoint;
 
+use crate::process_name;
+
 /// The program that listens at an address of TCP, with its process. None where that is this program, which runs already, or
 /// the service manager, and where this user may not look at it.
 pub(super) fn other_listener(endpoint: &Endpoint) -> Option<String> {
@@ -26,13 +28,12 @@ pub(super) fn other_listener(endpoint: &Endpoint) -> Option<String> {
         return None;
     }
     let owners = owners(&sockets);
-    let own = name_of(Path::new("/proc/self"))?;
     // The service manager hands over what it has.
-    let is_fine = |(process, name): &(String, String)| process == "1" || *name == own;
+    let is_fine = |(name, process): &(String, String)| process == "1" || process_name::is_own(name);
     if owners.iter().any(is_fine) {
         return None;
     }
-    let (process, name) = owners.first()?;
+    let (name, process) = owners.first()?;
     Some(format!("{name} (process {process})"))
 }
 
@@ -65,7 +66,7 @@ fn overlap(one: &SocketAddr, other: &SocketAddr) -> bool {
     one.port() == other.port() && (is_any || one.ip() == other.ip())
 }
 
-/// The processes that have one of these sockets, with their names.
+/// The names and the numbers of the processes that have one of these sockets.
 fn owners(sockets: &[String]) -> Vec<(String, String)> {
     let is_one = |file: DirEntry| {
         let target = fs::read_link(file.path()).ok();
@@ -76,15 +77,10 @@ fn owners(sockets: &[String]) -> Vec<(String, String)> {
         let number = process.file_name().into_string().ok()?;
         files
             .any(is_one)
-            .then_some((number, name_of(&process.path())?))
+            .then(|| Some((process_name::of(&number)?, number)))?
     };
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes.filter_map(owner).collect()
-}
-
-fn name_of(process: &Path) -> Option<String> {
-    let name = fs::read_to_string(process.join("comm")).ok()?;
-    Some(name.trim_end().to_owned())
 }
 
 /// The state of such a socket.
