@@ -128,6 +128,33 @@ fn an_address_that_another_program_has_is_said_and_not_one_of_the_daemon_that_ru
     assert_eq!(world.run(&["--check-config"]).err, "");
 }
 
+#[test]
+fn an_address_beside_which_another_program_listens_is_said_where_a_start_would_fail() {
+    for (there, wanted, is_refused) in [
+        ("0.0.0.0", "[::1]", false),
+        ("127.0.0.1", "[::ffff:127.0.0.1]", true),
+        ("0.0.0.0", "127.0.0.2", true),
+        ("[::1]", "[::]", true),
+        // That socket may be for IPv6 alone, which does not show.
+        ("[::]", "127.0.0.1", false),
+    ] {
+        let port = Port::any().number();
+        let _other = TcpListener::bind(format!("{there}:{port}")).unwrap();
+        let address = format!("inet:{wanted}:{port}");
+        let world = World::new(&format!(
+            "admin = {address}\nallow = 127.0.0.1\n{}",
+            host(ACTION)
+        ));
+        let checked = world.run(&["--check-config"]);
+        let said = format!("`admin`: another program listens at `{address}`: ");
+        assert_eq!(
+            checked.err.contains(&said),
+            is_refused,
+            "{there} {checked:?}"
+        );
+    }
+}
+
 /// It is known by its name, and so is it by a start.
 #[test]
 fn a_daemon_in_the_background_is_no_other_program() {

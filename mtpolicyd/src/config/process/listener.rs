@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use policy_daemon::ListenAddr;
 use policy_net::Endpoint;
 
 use crate::process_name;
@@ -21,7 +22,7 @@ pub(super) fn other_listener(endpoint: &Endpoint) -> Option<String> {
     let tables: String = tables.into_iter().flatten().collect();
     let listening = tables.lines().filter_map(listener);
     let sockets: Vec<_> = listening
-        .filter(|(address, _)| wanted.iter().any(|wanted| overlap(wanted, address)))
+        .filter(|(address, _)| wanted.iter().any(|wanted| is_taken(wanted, address)))
         .map(|(_, socket)| socket)
         .collect();
     if sockets.is_empty() {
@@ -60,10 +61,17 @@ fn listener(line: &str) -> Option<(SocketAddr, String)> {
     Some((SocketAddr::new(address, port), format!("socket:[{inode}]")))
 }
 
-/// Whether no two sockets can listen at both.
-fn overlap(one: &SocketAddr, other: &SocketAddr) -> bool {
-    let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() == other.port() && (is_any || one.ip() == other.ip())
+/// Whether the start would surely not get an address while another program listens at its own.
+fn is_taken(wanted: &SocketAddr, other: &SocketAddr) -> bool {
+    // It may be for IPv6 alone, which these tables do not show.
+    let is_unsure = other.ip() == Ipv6Addr::UNSPECIFIED && wanted.ip().to_canonical().is_ipv4();
+    let [wanted, other] = [wanted, other].map(|address| {
+        ListenAddr::from(Endpoint::Inet {
+            host: address.ip().to_string(),
+            port: address.port(),
+        })
+    });
+    !is_unsure && wanted.overlaps(&other)
 }
 
 /// The names and the numbers of the processes that have one of these sockets.
