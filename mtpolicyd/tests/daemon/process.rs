@@ -155,6 +155,21 @@ fn an_address_beside_which_another_program_listens_is_said_where_a_start_would_f
     }
 }
 
+#[test]
+fn a_path_of_control_may_have_commas() {
+    let config = |name| format!("control = unix:@TMP@{name}\n{}", host(ACTION));
+    let world = World::new(&config("a,b.sock"));
+    let checked = world.run(&["--check-config", "--strict"]);
+    assert_eq!((checked.code, &*checked.err), (Some(0), ""));
+    world.configure(&config("none,a/b,c"));
+    let checked = world.run(&["--check-config"]);
+    let said = format!(
+        "`control` is `{}`: the directory ",
+        world.path("none,a/b,c").display()
+    );
+    assert!(checked.err.contains(&said), "{said}: {checked:?}");
+}
+
 /// It is known by its name, and so is it by a start.
 #[test]
 fn a_daemon_in_the_background_is_no_other_program() {
