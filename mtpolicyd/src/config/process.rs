@@ -6,6 +6,7 @@ mod listener;
 
 use std::{
     fs, io,
+    net::IpAddr,
     os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
 };
@@ -83,7 +84,11 @@ pub(super) fn check_changes(section: &mut Section<'_>, globals: &Globals, runnin
             .collect::<Vec<_>>()
     };
     let mut all = faults(files(globals), &files(running), creatable);
-    all.extend(faults(addresses(globals), &addresses(running), bindable));
+    all.extend(faults(
+        addresses(globals),
+        &addresses(running),
+        bindable_at_once,
+    ));
     for (key, fault, text) in all {
         if fault.error().kind() != io::ErrorKind::PermissionDenied {
             note(section, key, &text, &fault);
@@ -228,6 +233,14 @@ fn bindable(key: &str, text: &str) -> Result<(), Fault> {
         (Endpoint::Unix(_), _) => Fault::Itself(error),
         _ => Fault::Elsewhere(error),
     })
+}
+
+/// As [`bindable`] without names, which the start resolves: while DNS is silent a reload would wait for it.
+fn bindable_at_once(key: &str, text: &str) -> Result<(), Fault> {
+    match listen::parse(key, text).map(|address| address.endpoint) {
+        Ok(Endpoint::Inet { host, .. }) if host.parse::<IpAddr>().is_err() => Ok(()),
+        _ => bindable(key, text),
+    }
 }
 
 fn directory(path: &Path) -> io::Result<()> {
