@@ -122,16 +122,14 @@ pub fn load(source: &Source, before: Option<&Variables>) -> Result<Loaded, Strin
     Ok(loaded)
 }
 
-/// The options of a file with a fault, as far as its other statements set them. None where the fault may be in what sets one of
-/// those that are needed.
+/// The options of a file with a fault, as far as its other statements set them. None where the fault may concern one of those that
+/// are needed.
 pub(crate) fn load_past_faults(source: &Source, needed: &[&str]) -> Option<Variables> {
     let options = source.defaults.options(source.compat).ok()?;
     let Some(path) = &source.path else {
         return Some(options);
     };
-    let (options, faulty) = evaluate_past_faults(&read(path).ok()?, &options)?;
-    let is_sure = |name: &&str| !faulty.iter().any(|line| line.contains(name));
-    needed.iter().all(is_sure).then_some(options)
+    evaluate_past_faults(&read(path).ok()?, &options, needed)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -1,6 +1,6 @@
 //! The settings that hold for requests: the file's options, typed, and what asks DNS by them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use policy_daemon::log::{Level, Log};
 use policy_store::Countries;
@@ -17,6 +17,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Settings {
     source: Source,
+    /// When the file was changed last before it was read: what comes later is to be read again.
+    modified: Option<SystemTime>,
     loaded: Loaded,
     findings: Vec<Finding>,
     config: Config,
@@ -31,6 +33,7 @@ impl Settings {
     ///
     /// What is wrong with the file, with a value, with a file that it names, or with `/etc/resolv.conf`.
     pub fn load(source: Source, before: Option<&Self>) -> Result<Self, String> {
+        let modified = source.modified();
         let loaded = load(&source, before.map(Self::options))?;
         // The Perl program reads it on top of the options that hold.
         let is_emptied = loaded.is_empty && before.is_some_and(Self::has_options) && !source.compat;
@@ -69,6 +72,7 @@ impl Settings {
         Ok(Self {
             dns: dns.with_countries(countries),
             source,
+            modified,
             loaded,
             findings,
             config,
@@ -84,6 +88,12 @@ impl Settings {
     #[must_use]
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// When the file that was read was changed last, if there is one.
+    #[must_use]
+    pub fn modified(&self) -> Option<SystemTime> {
+        self.modified
     }
 
     /// The options that requests depend on.

@@ -93,8 +93,12 @@ fn check_user(args: &Args, paths: &Paths) -> Result<(), Exit> {
 /// the daemon. Where it is not known which one that is nothing is stopped: it may be that of another daemon.
 fn stop_despite(args: &Args, fault: &Exit) -> Result<(), Exit> {
     fault.say();
-    let options = config::load_past_faults(&source(args), &["PIDFILE", "LOCKPATH"]);
-    let unknown = || Exit::config("nothing is stopped: the fault may be in what names $PIDFILE");
+    let needed = ["PIDFILE", "LOCKPATH", "USER", "GROUP"];
+    let options = config::load_past_faults(&source(args), &needed);
+    let unknown = || {
+        let why = "the fault may concern $PIDFILE, $LOCKPATH, $USER or $GROUP";
+        Exit::config(format!("nothing is stopped: {why}"))
+    };
     let paths = Paths::new(&options.ok_or_else(unknown)?, args.debug);
     check_user(args, &paths)?;
     paths.check()?;

@@ -130,6 +130,10 @@ impl Paths {
         } else {
             None
         };
+        if owner.is_none() && self.directory.exists() {
+            // It may be the daemon's, which who debugs need not be able to read.
+            return self.check_path(&self.directory);
+        }
         let place = std::path::absolute(&self.directory).and_then(|path| FilePlace::at(&path));
         let directory = place.and_then(|place| place.directory(0o700));
         let directory = directory.map_err(failed)?;

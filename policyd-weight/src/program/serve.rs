@@ -62,7 +62,7 @@ pub(super) fn serve(
     }
     settings.log_findings(&log);
     let place = CachePlace::new(settings.options(), paths);
-    let modified = settings.source().modified();
+    let modified = settings.modified();
     let policy = Arc::new(Policy::new(settings, log));
     let (ready, is_ready) = watch::channel(false);
     let maintenance = Maintenance {

@@ -98,6 +98,21 @@ fn a_fault_that_may_hide_the_pid_file_stops_no_daemon() {
         (&whole, 0o666, &["stop"], 78, "nothing is stopped: "),
         // The cache is asked for, and no end.
         (&format!("{whole}if"), 0o644, &["-s", "stop"], 78, "error: "),
+        // Another user's daemon may be meant, or one with another pid file.
+        (
+            &whole.replace("$PIDFILE =", "$PIDFLE ="),
+            0o644,
+            &["stop"],
+            78,
+            "nothing is stopped: ",
+        ),
+        (
+            &format!("{whole}$USER = ;"),
+            0o644,
+            &["stop"],
+            78,
+            "nothing is stopped: the fault may concern $PIDFILE, $LOCKPATH, $USER or $GROUP\n",
+        ),
         // Behind the fault another one is named.
         (
             &format!("if (1) {{\n{whole}{other}"),
