@@ -21,6 +21,7 @@ mod error;
 pub mod journal;
 pub mod load;
 mod plugins;
+mod process_name;
 pub mod services;
 pub mod session;
 

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use policy_daemon::ListenAddr;
+use policy_daemon::{InvalidListenAddr, ListenAddr};
+use policy_net::Endpoint;
 
 use super::section::Section;
 
@@ -76,7 +77,7 @@ pub(super) fn check_overlaps(
     ];
     let mut before: Vec<(String, ListenAddr)> = Vec::new();
     for (key, text) in all.concat() {
-        let Ok(address) = text.parse::<ListenAddr>() else {
+        let Ok(address) = parse(key, &text) else {
             continue;
         };
         if let Some((other, _)) = before.iter().find(|(_, before)| before.overlaps(&address)) {
@@ -86,6 +87,15 @@ pub(super) fn check_overlaps(
             section.error(key, fault);
         }
         before.push((text, address));
+    }
+}
+
+/// The address that an option names. `control` is a path alone, which may have commas.
+pub(super) fn parse(key: &str, text: &str) -> Result<ListenAddr, InvalidListenAddr> {
+    if key == "control" {
+        Ok(text.parse::<Endpoint>()?.into())
+    } else {
+        text.parse()
     }
 }
 

@@ -6,15 +6,16 @@ mod listener;
 
 use std::{
     fs, io,
+    net::IpAddr,
     os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
 };
 
-use policy_daemon::{DaemonOptions, FilePlace, ListenAddr, log::LogTarget};
+use policy_daemon::{DaemonOptions, FilePlace, log::LogTarget};
 use policy_net::Endpoint;
 use rustix::fs::{Access, access};
 
-use super::{globals::Globals, section::Section};
+use super::{globals::Globals, listen, section::Section};
 use listener::other_listener;
 
 /// Notes what a start would fail at.
@@ -46,10 +47,10 @@ pub(super) fn check(section: &mut Section<'_>, globals: &Globals, is_foreground:
         section.warning("log_to", text);
     }
     for (key, text) in addresses(globals) {
-        if let Err(fault) = bindable(&text) {
+        if let Err(fault) = bindable(key, &text) {
             note(section, key, &text, &fault);
         }
-        if let Ok(address) = text.parse::<ListenAddr>()
+        if let Ok(address) = listen::parse(key, &text)
             && let Some(other) = other_listener(&address.endpoint)
         {
             let text = format!("`{key}`: another program listens at `{text}`: {other}");
@@ -83,8 +84,11 @@ pub(super) fn check_changes(section: &mut Section<'_>, globals: &Globals, runnin
             .collect::<Vec<_>>()
     };
     let mut all = faults(files(globals), &files(running), creatable);
-    let look = |_: &str, text: &str| bindable(text);
-    all.extend(faults(addresses(globals), &addresses(running), look));
+    all.extend(faults(
+        addresses(globals),
+        &addresses(running),
+        bindable_at_once,
+    ));
     for (key, fault, text) in all {
         if fault.error().kind() != io::ErrorKind::PermissionDenied {
             note(section, key, &text, &fault);
@@ -215,8 +219,8 @@ fn writable(key: &str, path: &Path) -> Result<(), Fault> {
 }
 
 /// Whether an address can be bound: a socket of before is replaced, and no other file is.
-fn bindable(text: &str) -> Result<(), Fault> {
-    let address = text.parse::<ListenAddr>();
+fn bindable(key: &str, text: &str) -> Result<(), Fault> {
+    let address = listen::parse(key, text);
     let address = address.map_err(|error| Fault::Itself(io::Error::other(error)))?;
     let bound = address.check_bind();
     bound.map_err(|error| match (&address.endpoint, error.kind()) {
@@ -231,6 +235,14 @@ fn bindable(text: &str) -> Result<(), Fault> {
     })
 }
 
+/// As [`bindable`] without names, which the start resolves: while DNS is silent a reload would wait for it.
+fn bindable_at_once(key: &str, text: &str) -> Result<(), Fault> {
+    match listen::parse(key, text).map(|address| address.endpoint) {
+        Ok(Endpoint::Inet { host, .. }) if host.parse::<IpAddr>().is_err() => Ok(()),
+        _ => bindable(key, text),
+    }
+}
+
 fn directory(path: &Path) -> io::Result<()> {
     if fs::metadata(path)?.is_dir() {
         Ok(())
@@ -240,7 +252,7 @@ fn directory(path: &Path) -> io::Result<()> {
 }
 
 fn note(section: &mut Section<'_>, key: &str, text: &str, fault: &Fault) {
-    let path = shown(text);
+    let path = shown(key, text);
     let said = match fault {
         Fault::Itself(error) => said(key, path, error),
         Fault::Directory(directory, error) => format!(
@@ -272,9 +284,12 @@ fn note(section: &mut Section<'_>, key: &str, text: &str, fault: &Fault) {
 }
 
 /// The path of a file, or of the socket in an address.
-fn shown(text: &str) -> &Path {
-    let path = text.strip_prefix("unix:");
-    let path = path.map_or(text, |path| path.split(',').next().unwrap_or(path));
+fn shown<'a>(key: &str, text: &'a str) -> &'a Path {
+    let path = match text.strip_prefix("unix:") {
+        Some(path) if key == "control" => path,
+        Some(path) => path.split(',').next().unwrap_or(path),
+        None => text,
+    };
     Path::new(path)
 }
 

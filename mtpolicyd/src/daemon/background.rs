@@ -4,7 +4,7 @@ use std::{
     env,
     fs::File,
     io::{self, BufRead, BufReader},
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::process::CommandExt as _},
     process::{Command, ExitCode, Stdio},
 };
 
@@ -14,6 +14,7 @@ const READY: &str = "ready";
 /// Starts the daemon and waits until it serves, or has said why it does not.
 pub(super) fn start() -> io::Result<ExitCode> {
     let mut child = Command::new("/proc/self/exe")
+        .arg0("mtpolicyd")
         .args(env::args_os().skip(1))
         .arg("--background-child")
         .stdin(Stdio::null())

@@ -76,8 +76,9 @@ async fn watch(server: &Server, test: &Notify) {
     let mut skipped = SkippedLists::default();
     loop {
         if is_silent || timeout(PAUSE, dns.doubted()).await.is_ok() {
-            let servers = dns.addresses();
             let is_answering = dns.try_servers().await;
+            // A reload may have replaced them meanwhile.
+            let servers = dns.addresses();
             if is_silent && is_answering {
                 // The errors were no fault of the lists.
                 server.config().lists.forget_errors();

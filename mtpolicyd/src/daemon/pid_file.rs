@@ -1,12 +1,14 @@
 //! The file with the number of the process.
 
 use std::{
-    fs, io,
+    io,
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
 };
 
 use policy_daemon::FilePlace;
+
+use crate::process_name;
 
 /// The file, which is removed at the end where that is allowed.
 #[derive(Debug)]
@@ -44,9 +46,8 @@ fn number(place: &FilePlace) -> io::Result<Option<u32>> {
 
 /// Whether this number is that of a process of this program: another one may have the number by now.
 fn is_ours(number: u32) -> bool {
-    let name = |process: &str| fs::read_to_string(format!("/proc/{process}/comm")).ok();
-    let other = name(&number.to_string());
-    other.is_some() && other == name("self")
+    let name = process_name::of(&number.to_string());
+    name.is_some_and(|name| process_name::is_own(&name))
 }
 
 impl Drop for PidFile {

@@ -30,6 +30,7 @@ use crate::{
     config::{Config, Findings, Globals, control_path},
     daemon::admin::MtpolicydMetrics,
     journal::Journal,
+    process_name,
     services::{Dns, Manner, Services},
 };
 
@@ -42,6 +43,7 @@ pub(super) fn serve(
 ) -> Result<ExitCode, StartError> {
     let globals = config.globals.clone();
     let pid_file = globals.pid_file.as_deref().map(absolute);
+    process_name::set();
     if args.is_background_child {
         background::detach();
     }

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{
-    future::join,
-    stream::{FuturesUnordered, StreamExt},
-};
+use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
 use policy_dns::{
     Answer, DnsCounts, DnsOptions, DnsResolver, Name, Outcome, Question, RecordType, Resolver,
     Table,
@@ -106,20 +103,18 @@ impl Dns {
     }
 
     /// Tries the name servers, and says whether they answer. If they answer nothing at all they are away: until they have answered
-    /// here questions fail at once.
+    /// here questions fail at once. Where others have taken their place meanwhile, these are tried.
     pub(crate) async fn try_servers(&self) -> bool {
         let Self::Servers(servers) = self else {
             return true;
         };
-        let is_answering = servers.answer_anything().await;
-        if is_answering {
-            servers.unanswered().clear();
-            if *servers.is_away.borrow() {
-                servers.resolver().forget_failures();
+        loop {
+            let tried = servers.resolver();
+            let is_answering = servers.answer_anything(&tried).await;
+            if servers.note(&tried, is_answering) {
+                return is_answering;
             }
         }
-        servers.is_away.send_replace(!is_answering);
-        is_answering
     }
 
     /// Nobody: each name is unknown.
@@ -186,27 +181,42 @@ impl NameServers {
         self.doubt.notify_one();
     }
 
+    /// Notes whether these servers answer; false where a reload has replaced them.
+    fn note(&self, tried: &DnsResolver, is_answering: bool) -> bool {
+        // No reload comes between.
+        let resolver = self.resolver.read();
+        let resolver = resolver.unwrap_or_else(PoisonError::into_inner);
+        if resolver.options() != tried.options() {
+            return false;
+        }
+        if is_answering {
+            self.unanswered().clear();
+            if *self.is_away.borrow() {
+                resolver.forget_failures();
+            }
+        }
+        self.is_away.send_replace(!is_answering);
+        true
+    }
+
     /// Whether a question is answered: one of the last ones; or one that a server need ask nobody about (RFC 6761, 6.4), since all
     /// the others may be about domains whose own servers are silent.
-    async fn answer_anything(&self) -> bool {
-        let (end, resolver) = (Instant::now() + TRY_TIME, self.resolver());
-        let known = resolver.until(end);
+    async fn answer_anything(&self, resolver: &DnsResolver) -> bool {
+        let known = resolver.until(Instant::now() + TRY_TIME);
         let last: Vec<_> = self.unanswered().iter().cloned().collect();
         let tries: FuturesUnordered<_> = last
             .into_iter()
             .map(|question| known.ask(question))
             .collect();
-        let is_one_answered = tries.any(async |answer| is_answer(&answer));
         // Its answer is not kept, and does not count.
         let apart = DnsResolver::new(each_within(TRY_TIME, resolver.options().clone()));
-        let is_own_answered = async {
-            let Ok(name) = Name::parse(NOBODYS) else {
-                return false;
-            };
-            is_answer(&apart.ask(Question::new(name, RecordType::A)).await)
-        };
-        let (one, own) = join(is_one_answered, is_own_answered).await;
-        one || own
+        let name = Name::parse(NOBODYS).ok().into_iter();
+        let own: FuturesUnordered<_> = name
+            .map(|name| apart.ask(Question::new(name, RecordType::A)))
+            .collect();
+        stream::select(tries, own)
+            .any(async |answer| is_answer(&answer))
+            .await
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 
-use policy_testing::process::is_root;
+use policy_testing::{
+    port::Port,
+    process::{Signal, is_root},
+};
+use rustix::process::Pid;
 
 use super::world::{World, host};
 
@@ -122,6 +126,73 @@ fn an_address_that_another_program_has_is_said_and_not_one_of_the_daemon_that_ru
     drop(other);
     let _running = world.serve(&[]);
     assert_eq!(world.run(&["--check-config"]).err, "");
+}
+
+#[test]
+fn an_address_beside_which_another_program_listens_is_said_where_a_start_would_fail() {
+    for (there, wanted, is_refused) in [
+        ("0.0.0.0", "[::1]", false),
+        ("127.0.0.1", "[::ffff:127.0.0.1]", true),
+        ("0.0.0.0", "127.0.0.2", true),
+        ("[::1]", "[::]", true),
+        // That socket may be for IPv6 alone, which does not show.
+        ("[::]", "127.0.0.1", false),
+    ] {
+        let port = Port::any().number();
+        let _other = TcpListener::bind(format!("{there}:{port}")).unwrap();
+        let address = format!("inet:{wanted}:{port}");
+        let world = World::new(&format!(
+            "admin = {address}\nallow = 127.0.0.1\n{}",
+            host(ACTION)
+        ));
+        let checked = world.run(&["--check-config"]);
+        let said = format!("`admin`: another program listens at `{address}`: ");
+        assert_eq!(
+            checked.err.contains(&said),
+            is_refused,
+            "{there} {checked:?}"
+        );
+    }
+}
+
+#[test]
+fn a_path_of_control_may_have_commas() {
+    let config = |name| format!("control = unix:@TMP@{name}\n{}", host(ACTION));
+    let world = World::new(&config("a,b.sock"));
+    let checked = world.run(&["--check-config", "--strict"]);
+    assert_eq!((checked.code, &*checked.err), (Some(0), ""));
+    world.configure(&config("none,a/b,c"));
+    let checked = world.run(&["--check-config"]);
+    let said = format!(
+        "`control` is `{}`: the directory ",
+        world.path("none,a/b,c").display()
+    );
+    assert!(checked.err.contains(&said), "{said}: {checked:?}");
+}
+
+/// It is known by its name, and so is it by a start.
+#[test]
+fn a_daemon_in_the_background_is_no_other_program() {
+    let world = World::new(&format!(
+        "pid_file = @TMP@/mt.pid\nlog_file = @TMP@/mt.log\n{}",
+        host(ACTION)
+    ));
+    let started = world.run(&[]);
+    assert_eq!(started.code, Some(0), "{started:?}");
+    let number = fs::read_to_string(world.path("mt.pid")).unwrap();
+    let checked = world.run(&["--check-config", "--strict"]);
+    let other_port = Port::any().number().to_string();
+    world.configure(&format!(
+        "pid_file = @TMP@/mt.pid\n{}",
+        host(ACTION).replace("PORT", &other_port)
+    ));
+    let second = world.run(&["-f"]);
+    let process = Pid::from_raw(number.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(process, Signal::TERM).unwrap();
+    assert_eq!((checked.code, &*checked.err), (Some(0), ""));
+    let said = format!("process {} runs already\n", number.trim());
+    assert_eq!(second.code, Some(71), "{second:?}");
+    assert!(second.err.ends_with(&said), "{second:?}");
 }
 
 #[test]

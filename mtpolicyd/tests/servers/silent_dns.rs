@@ -135,8 +135,7 @@ fn name_servers_that_do_not_answer_are_said_once_and_so_is_that_they_are_back() 
 /// What is silent may be the servers of the domains that a client names.
 #[test]
 fn domains_whose_servers_are_silent_are_no_outage() {
-    let process = std::process::id().to_le_bytes();
-    let server = SocketAddr::from(([127, process[0] | 1, process[1] | 128, 8], 53));
+    let server = SocketAddr::from((own_address(), 53));
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("resolv.conf");
     let text = format!("nameserver {}\noptions timeout:1 attempts:1\n", server.ip());

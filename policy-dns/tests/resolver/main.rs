@@ -180,7 +180,7 @@ async fn what_is_kept_is_told_without_asking() {
 #[tokio::test]
 async fn that_there_was_no_answer_is_forgotten_and_other_answers_are_not() {
     let server = NameServer::start("acme.test A 192.0.2.1\nlate.test !silent\n");
-    let resolver = resolver([server.address()]);
+    let resolver = hasty([server.address()]);
     for name in ["acme.test", "late.test"] {
         ask(&resolver, name, RecordType::A).await;
     }

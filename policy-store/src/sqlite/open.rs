@@ -21,7 +21,7 @@ use rustix::{
 
 use super::{
     error::{error, is_locked},
-    opened::{Opened, log_of},
+    opened::{Opened, beside, log_of},
     options::SqliteOptions,
 };
 use crate::StoreError;
@@ -112,11 +112,17 @@ fn direct(options: &SqliteOptions) -> Result<Cow<'_, Path>, StoreError> {
     Ok(directory.join(name).into())
 }
 
-/// Whether nobody can change a file, nor has SQLite to make its shared memory beside it: it is on a file system that is read-only,
-/// and has nothing in a write-ahead log.
+/// Whether a file is to be opened without locks and shared memory, which SQLite could not make beside it: it is on a file system
+/// that is read-only here, and is complete as it is. Who changes it elsewhere has to put another one in its place.
 fn is_immutable(path: &Path) -> bool {
-    let has_log = fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0);
-    !has_log && access(path, Access::WRITE_OK) == Err(Errno::ROFS)
+    access(path, Access::WRITE_OK) == Err(Errno::ROFS) && !is_work_left(path)
+}
+
+/// Whether there is a write-ahead log with transactions, or a journal of one that has not ended.
+fn is_work_left(path: &Path) -> bool {
+    [log_of(path), beside(path, "-journal")]
+        .iter()
+        .any(|path| fs::metadata(path).is_ok_and(|left| left.len() > 0))
 }
 
 /// The name by which SQLite opens such a file without a lock.
@@ -243,6 +249,21 @@ mod tests {
             let opened = Connection::open_with_flags(immutable(&path), flags).unwrap();
             let count = opened.query_row("SELECT count(*) FROM t", [], |row| row.get(0));
             assert_eq!(count, Ok(0));
+        }
+    }
+
+    #[test]
+    fn a_transaction_may_be_left_in_a_log_or_a_journal() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.sqlite");
+        for end in ["wal", "journal"] {
+            let left = directory.path().join(format!("store.sqlite-{end}"));
+            assert!(!is_work_left(&path));
+            fs::write(&left, "").unwrap();
+            assert!(!is_work_left(&path));
+            fs::write(&left, "a page").unwrap();
+            assert!(is_work_left(&path), "{end}");
+            fs::remove_file(left).unwrap();
         }
     }
 

@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
+use policy_daemon::ListenAddr;
 use policy_net::Endpoint;
+
+use crate::process_name;
 
 /// The program that listens at an address of TCP, with its process. None where that is this program, which runs already, or
 /// the service manager, and where this user may not look at it.
@@ -19,20 +22,19 @@ pub(super) fn other_listener(endpoint: &Endpoint) -> Option<String> {
     let tables: String = tables.into_iter().flatten().collect();
     let listening = tables.lines().filter_map(listener);
     let sockets: Vec<_> = listening
-        .filter(|(address, _)| wanted.iter().any(|wanted| overlap(wanted, address)))
+        .filter(|(address, _)| wanted.iter().any(|wanted| is_taken(wanted, address)))
         .map(|(_, socket)| socket)
         .collect();
     if sockets.is_empty() {
         return None;
     }
     let owners = owners(&sockets);
-    let own = name_of(Path::new("/proc/self"))?;
     // The service manager hands over what it has.
-    let is_fine = |(process, name): &(String, String)| process == "1" || *name == own;
+    let is_fine = |(name, process): &(String, String)| process == "1" || process_name::is_own(name);
     if owners.iter().any(is_fine) {
         return None;
     }
-    let (process, name) = owners.first()?;
+    let (name, process) = owners.first()?;
     Some(format!("{name} (process {process})"))
 }
 
@@ -59,13 +61,20 @@ fn listener(line: &str) -> Option<(SocketAddr, String)> {
     Some((SocketAddr::new(address, port), format!("socket:[{inode}]")))
 }
 
-/// Whether no two sockets can listen at both.
-fn overlap(one: &SocketAddr, other: &SocketAddr) -> bool {
-    let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() == other.port() && (is_any || one.ip() == other.ip())
+/// Whether the start would surely not get an address while another program listens at its own.
+fn is_taken(wanted: &SocketAddr, other: &SocketAddr) -> bool {
+    // It may be for IPv6 alone, which these tables do not show.
+    let is_unsure = other.ip() == Ipv6Addr::UNSPECIFIED && wanted.ip().to_canonical().is_ipv4();
+    let [wanted, other] = [wanted, other].map(|address| {
+        ListenAddr::from(Endpoint::Inet {
+            host: address.ip().to_string(),
+            port: address.port(),
+        })
+    });
+    !is_unsure && wanted.overlaps(&other)
 }
 
-/// The processes that have one of these sockets, with their names.
+/// The names and the numbers of the processes that have one of these sockets.
 fn owners(sockets: &[String]) -> Vec<(String, String)> {
     let is_one = |file: DirEntry| {
         let target = fs::read_link(file.path()).ok();
@@ -76,15 +85,10 @@ fn owners(sockets: &[String]) -> Vec<(String, String)> {
         let number = process.file_name().into_string().ok()?;
         files
             .any(is_one)
-            .then_some((number, name_of(&process.path())?))
+            .then(|| Some((process_name::of(&number)?, number)))?
     };
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes.filter_map(owner).collect()
-}
-
-fn name_of(process: &Path) -> Option<String> {
-    let name = fs::read_to_string(process.join("comm")).ok()?;
-    Some(name.trim_end().to_owned())
 }
 
 /// The state of such a socket.

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use policy_testing::NameServer;
 
 use super::*;
@@ -88,4 +88,31 @@ async fn domains_whose_servers_are_silent_keep_nobody_from_asking_about_others()
     assert!(dns.is_doubted());
     assert!(dns.try_servers().await);
     assert_eq!(ask(&dns, "other.example").await, Outcome::Records);
+}
+
+#[tokio::test]
+async fn servers_that_a_reload_has_replaced_say_nothing_about_those_in_their_place() {
+    let (_silent, options) = silent();
+    let dns = Dns::servers(options);
+    let server = NameServer::start("other.example A 192.0.2.1\n");
+    let replace = async { dns.replace(DnsOptions::new([server.address()])) };
+    let tried = join(dns.try_servers(), replace).await;
+    assert_eq!(tried, (true, true));
+    assert_eq!(ask(&dns, "other.example").await, Outcome::Records);
+}
+
+#[tokio::test]
+async fn one_answer_is_enough() {
+    let server = NameServer::start("*.invalid !silent\nother.example A 192.0.2.1\n");
+    let dns = Dns::servers(DnsOptions::new([server.address()]));
+    assert_eq!(ask(&dns, "other.example").await, Outcome::Records);
+    if let Dns::Servers(servers) = &dns {
+        let name = Name::parse("other.example").unwrap();
+        servers.doubt(Question::new(name, RecordType::A));
+    }
+    // From here no server answers before the time of a try is over.
+    tokio::time::pause();
+    let begin = Instant::now();
+    assert!(dns.try_servers().await);
+    assert_eq!(begin.elapsed(), Duration::ZERO);
 }

@@ -93,7 +93,10 @@ impl Cache {
     pub(super) fn forget(&self, is_meant: impl Fn(&Answer) -> bool) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let Entries {
-            by_question, bytes, ..
+            by_question,
+            by_age,
+            bytes,
+            ..
         } = &mut *entries;
         by_question.retain(|_, entry| {
             let is_kept = !is_meant(&entry.answer);
@@ -101,6 +104,10 @@ impl Cache {
                 *bytes = bytes.saturating_sub(entry.size);
             }
             is_kept
+        });
+        by_age.retain(|(question, number)| {
+            let entry = by_question.get(question);
+            entry.is_some_and(|entry| entry.number == *number)
         });
     }
 
@@ -207,7 +214,13 @@ mod tests {
         assert_eq!(cache.get(&question(1)), None);
         assert_eq!(cache.get(&question(2)), Some(answer(Outcome::NoData)));
         cache.forget(|_| true);
-        assert_eq!((cache.len(), cache.entries.lock().unwrap().bytes), (0, 0));
+        let entries = cache.entries.lock().unwrap();
+        let left = (
+            entries.by_question.len(),
+            entries.by_age.len(),
+            entries.bytes,
+        );
+        assert_eq!(left, (0, 0, 0));
     }
 
     #[tokio::test]
