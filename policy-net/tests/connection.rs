@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
 };
 
 use policy_net::{ClientOptions, Clients, Connection, Drain, Stream};
@@ -143,6 +143,33 @@ async fn what_comes_while_a_request_is_worked_on_is_kept() {
         mark_of(&connection.request(drain.begun()).await.unwrap().unwrap()),
         "b"
     );
+}
+
+#[tokio::test]
+async fn a_reply_does_not_wake_the_task_that_sends_it() {
+    let (mut client, server) = duplex(4096);
+    let mut connection = Connection::new(server, Clients::default());
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    let cx = &mut Context::from_waker(&waker);
+    for mark in ["a", "b"] {
+        client.write_all(request(mark).as_bytes()).await.unwrap();
+        let asked = pin!(connection.request(std::future::pending())).poll(cx);
+        assert!(matches!(asked, Poll::Ready(Ok(Some(_)))), "{mark}");
+        let replied = pin!(connection.reply(&Response::dunno())).poll(cx);
+        assert!(matches!(replied, Poll::Ready(Ok(()))), "{mark}");
+    }
+    assert_eq!(wakes.0.load(SeqCst), 0);
+}
+
+/// How often a task has been woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
 }
 
 #[tokio::test]

@@ -57,7 +57,12 @@ impl Registration {
             return;
         };
         self.clients.with(|Machine { flow, entries }| {
-            let mut driver = Driver { wire, cx, entries };
+            let mut driver = Driver {
+                client,
+                wire,
+                cx,
+                entries,
+            };
             act(flow, client, &mut driver);
             if let Some((_, request)) = flow.take_request() {
                 driver.wire.request = Some(request);

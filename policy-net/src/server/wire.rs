@@ -71,6 +71,8 @@ impl<Io: AsyncWrite + Unpin> Wire<Io> {
 
 /// The driver of the state machine for this connection's task.
 pub(super) struct Driver<'a, 'b, Io> {
+    /// The client at the other end.
+    pub(super) client: ClientId,
     pub(super) wire: &'a mut Wire<Io>,
     pub(super) cx: &'a mut Context<'b>,
     pub(super) entries: &'a mut Entries,
@@ -107,8 +109,11 @@ impl<Io: AsyncWrite + Unpin> ClientDriver for Driver<'_, '_, Io> {
         self.entries.leave_client(client);
     }
 
+    /// This connection's own task is at work, and goes on by itself.
     fn resume_client(&mut self, client: ClientId) {
-        self.entries.resume_client(client);
+        if client != self.client {
+            self.entries.resume_client(client);
+        }
     }
 
     fn has_bytes(&mut self, client: ClientId) -> bool {
