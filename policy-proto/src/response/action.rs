@@ -90,11 +90,8 @@ impl<'a> Action<'a> {
     #[must_use]
     pub fn parse(text: &'a [u8]) -> Self {
         let (word, rest) = grammar::command(text);
-        if let Some((_, make)) = Self::COMMANDS
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(word))
-        {
-            return make(rest);
+        if let Some(command) = Self::command(word, rest) {
+            return command;
         }
         if !text.is_empty() && text.iter().all(u8::is_ascii_digit) {
             return Self::Ok;
@@ -108,6 +105,32 @@ impl<'a> Action<'a> {
             }
             _ => Self::Other(text),
         }
+    }
+
+    /// The action of a word of access(5), in upper or lower case, with what follows it.
+    fn command(word: &[u8], text: &'a [u8]) -> Option<Self> {
+        let mut upper = [0; LONGEST_WORD];
+        let upper = upper.get_mut(..word.len())?;
+        upper.copy_from_slice(word);
+        upper.make_ascii_uppercase();
+        Some(match &*upper {
+            b"DUNNO" => Self::Dunno,
+            b"OK" => Self::Ok,
+            b"RELAY" => Self::Relay,
+            b"REJECT" => Self::Reject(text),
+            b"DEFER" => Self::Defer(text),
+            b"DEFER_IF_PERMIT" => Self::DeferIfPermit(text),
+            b"DEFER_IF_REJECT" => Self::DeferIfReject(text),
+            b"DISCARD" => Self::Discard(text),
+            b"HOLD" => Self::Hold(text),
+            b"INFO" => Self::Info(text),
+            b"WARN" => Self::Warn(text),
+            b"FILTER" => Self::Filter(text),
+            b"PREPEND" => Self::Prepend(text),
+            b"REDIRECT" => Self::Redirect(text),
+            b"BCC" => Self::Bcc(text),
+            _ => return None,
+        })
     }
 
     /// The word of access(5) that it begins with; `None` for a code and for what is no such word.
@@ -202,25 +225,6 @@ impl<'a> Action<'a> {
             out.put_slice(text);
         }
     }
-
-    /// The words of access(5).
-    const COMMANDS: [(&'static [u8], Make<'a>); 15] = [
-        (b"DUNNO", |_| Self::Dunno),
-        (b"OK", |_| Self::Ok),
-        (b"RELAY", |_| Self::Relay),
-        (b"REJECT", Self::Reject),
-        (b"DEFER", Self::Defer),
-        (b"DEFER_IF_PERMIT", Self::DeferIfPermit),
-        (b"DEFER_IF_REJECT", Self::DeferIfReject),
-        (b"DISCARD", Self::Discard),
-        (b"HOLD", Self::Hold),
-        (b"INFO", Self::Info),
-        (b"WARN", Self::Warn),
-        (b"FILTER", Self::Filter),
-        (b"PREPEND", Self::Prepend),
-        (b"REDIRECT", Self::Redirect),
-        (b"BCC", Self::Bcc),
-    ];
 }
 
 impl fmt::Display for Action<'_> {
@@ -266,4 +270,5 @@ impl fmt::Debug for Action<'_> {
     }
 }
 
-type Make<'a> = fn(&'a [u8]) -> Action<'a>;
+/// The longest word of access(5) has as many bytes.
+const LONGEST_WORD: usize = b"DEFER_IF_PERMIT".len();
