@@ -78,17 +78,22 @@ impl<H: Handler + 'static> Connections<H> {
                 context.log().line(Level::Error, "handler", ALL, text);
             };
             let mut connection = Connection::new(stream, clients);
-            // One for all requests: each new one would be registered with the sender, which lives as long as this future.
+            // One for all requests: each new one would be registered with the sender, which lives as long as this future. It
+            // is polled once: the waker of a task stays the same, and a drain begins once.
             let mut begin_drain = drain.clone();
             let mut drained = pin!(async { _ = begin_drain.wait_for(|begun| *begun).await });
+            let mut is_awaited = false;
             let mut poll_drained = |cx: &mut Context<'_>| {
-                // A future is not polled after its end.
-                let has_begun = *drain.borrow();
-                if has_begun {
-                    Poll::Ready(())
-                } else {
-                    drained.as_mut().poll(cx)
+                if is_awaited {
+                    let has_begun = *drain.borrow();
+                    return if has_begun {
+                        Poll::Ready(())
+                    } else {
+                        Poll::Pending
+                    };
                 }
+                is_awaited = true;
+                drained.as_mut().poll(cx)
             };
             loop {
                 let request = match connection.request(poll_fn(&mut poll_drained)).await {
