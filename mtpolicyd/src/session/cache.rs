@@ -57,8 +57,8 @@ pub struct SessionCache {
 pub struct Held {
     /// The session.
     pub session: Session,
-    /// `None` where nothing is kept, or where it is given back.
-    lock: Option<HeldLock>,
+    /// `None` where nothing is kept, or where it is given back. In a place of its own, since a session is moved often.
+    lock: Option<Box<HeldLock>>,
 }
 
 #[derive(Debug)]
@@ -152,13 +152,13 @@ impl SessionCache {
         let lock_key = ["lock_", instance].concat();
         let mut held = Held {
             session: Session::default(),
-            lock: Some(HeldLock {
+            lock: Some(Box::new(HeldLock {
                 instance: instance.to_owned(),
                 key: lock_key.clone(),
                 owner: owner.clone(),
                 cache: self.clone(),
                 is_open: false,
-            }),
+            })),
         };
         for attempt in 1..options.lock_max_retry.max(2) {
             let lock = Lock {
