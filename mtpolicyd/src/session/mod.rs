@@ -34,6 +34,9 @@ impl Session {
         if let Some((_, old)) = self.fields.iter_mut().find(|(name, _)| name == field) {
             *old = text.into();
         } else if self.fields.len() < MAX_FIELDS {
+            if self.fields.is_empty() {
+                self.fields.reserve(USUAL_FIELDS);
+            }
             self.fields.push((field.to_owned(), text.into()));
         }
     }
@@ -95,6 +98,8 @@ impl Session {
     }
 }
 
+/// As many as most requests have.
+const USUAL_FIELDS: usize = 8;
 /// Far more than any configuration sets.
 const MAX_FIELDS: usize = 1000;
 /// How large a session in a store may be, in bytes.
