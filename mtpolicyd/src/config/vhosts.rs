@@ -16,6 +16,8 @@ use crate::{
 pub struct VirtualHost {
     /// The port or the path of the UNIX socket whose requests it is for.
     pub key: String,
+    /// The same as a number, if it is written as a port.
+    pub(crate) port: Option<u16>,
     /// Its name: for the log, and for `policy_context`.
     pub name: Arc<str>,
     /// Its chain.
@@ -69,11 +71,19 @@ fn virtual_host(entry: &Entry, build: &mut Build) -> Option<VirtualHost> {
     let chain = section.chain();
     section.finish();
     Some(VirtualHost {
+        port: port_of(&entry.key),
         key: entry.key.clone(),
         name: name.into(),
         chain: chain?,
         counters,
     })
+}
+
+/// The port that a key is; with a sign or zeros before it, it is none.
+fn port_of(key: &str) -> Option<u16> {
+    key.parse()
+        .ok()
+        .filter(|port: &u16| port.to_string() == key)
 }
 
 /// Notes virtual hosts that no request gets to.

@@ -81,7 +81,7 @@ fn names_by_context(config: &Config) -> impl Iterator<Item = &str> {
 /// The virtual host of a place where the daemon listens.
 fn at<'c>(config: &'c Config, place: &Endpoint, may_be_only: bool) -> Option<&'c VirtualHost> {
     match place {
-        Endpoint::Inet { port, .. } => by_key(config, &port.to_string()),
+        Endpoint::Inet { port, .. } => config.hosts.iter().find(|host| host.port == Some(*port)),
         Endpoint::Unix(path) => by_path(config, path).or_else(|| match &config.hosts[..] {
             [only] => Some(only).filter(|_| may_be_only),
             _ => None,
