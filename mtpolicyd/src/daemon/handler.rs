@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use memchr::memchr3;
 use policy_daemon::{
     log::{Entry, Field, Level, MessageId},
     trace::{Story, Traces},
@@ -254,11 +255,10 @@ fn dry_run(request: &Request) -> String {
 
 /// The action as an answer that Postfix can read: in one line, and not blank.
 fn response(mut action: String) -> Result<Response, policy_proto::InvalidResponse> {
-    let ends_line = |byte| matches!(byte, b'\0' | b'\n' | b'\r');
-    if action.bytes().any(ends_line) {
+    if memchr3(b'\0', b'\n', b'\r', action.as_bytes()).is_some() {
         action = action.replace(['\0', '\n', '\r'], " ");
     }
-    if action.trim().is_empty() {
+    if action.chars().all(char::is_whitespace) {
         return Ok(Response::dunno());
     }
     let mut end = MAX_ACTION.min(action.len());
