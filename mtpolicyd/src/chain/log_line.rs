@@ -24,21 +24,24 @@ pub fn log_line(
     };
     let (plugin, result) = verdict.map_or(("", ""), |verdict| (&*verdict.plugin, &*verdict.action));
     // Not by `format!`: each request costs a line.
-    [
-        vhost,
-        ": instance=",
-        &text("instance"),
-        ", type=",
-        &text("request"),
-        ", t=",
-        &(time as u64).to_string(),
-        "ms, plugin=",
-        plugin,
-        ", result=",
-        result,
-    ]
-    .concat()
+    let length = vhost.len() + instance.len() + kind.len() + plugin.len() + result.len();
+    let mut line = String::with_capacity(length + WORDS);
+    line += vhost;
+    line += ": instance=";
+    line += &instance;
+    line += ", type=";
+    line += &kind;
+    line += ", t=";
+    line += &time;
+    line += "ms, plugin=";
+    line += plugin;
+    line += ", result=";
+    line += result;
+    line
 }
+/// Room for the words between the values, and for the time.
+const WORDS: usize = 64;
+
 
 #[cfg(test)]
 mod tests {

@@ -34,17 +34,25 @@ impl Plugin for AddScoreHeader {
         let score = self.scoring.text(session);
         let threshold = self.spam_score.number(session).unwrap_or_default();
         let is_spam = number::parse(score) >= threshold;
-        let verdict = if is_spam { "YES" } else { "NO" };
         let detail = self.scoring.detail(session).unwrap_or_default();
-        let (begin, end) = if detail.is_empty() {
-            ("", "")
+        let length = self.header_name.len() + score.len() + detail.len();
+        let mut action = String::with_capacity(length + WORDS);
+        action += "PREPEND ";
+        action += &self.header_name;
+        action += if is_spam {
+            ": YES score="
         } else {
-            (" [", "]")
+            ": NO score="
         };
-        let name = self.header_name.as_str();
-        let parts = [
-            "PREPEND ", name, ": ", verdict, " score=", score, begin, detail, end,
-        ];
-        answer(Some(parts.concat()))
+        action += score;
+        if !detail.is_empty() {
+            action += " [";
+            action += detail;
+            action += "]";
+        }
+        answer(Some(action))
     }
 }
+
+/// Room for the words between the values.
+const WORDS: usize = 32;
