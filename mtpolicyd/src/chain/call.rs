@@ -204,7 +204,7 @@ impl<'r> Call<'r> {
 
     /// Notes what the plugin that runs would have written.
     fn note_unwritten(&mut self) {
-        if let (Manner::Explain(unwritten), Some(trace)) = (&self.services.manner, &mut self.trace)
+        if let (Some(trace), Manner::Explain(unwritten)) = (&mut self.trace, &self.services.manner)
         {
             unwritten
                 .take()

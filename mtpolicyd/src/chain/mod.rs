@@ -105,8 +105,10 @@ impl Chain {
     pub fn prefetch<'a>(&'a self, call: &Call<'a>, nested: bool) -> Vec<Work<'a>> {
         let mut works = Vec::new();
         for link in self.links() {
-            works.extend(link.plugin.prefetch(call));
-            if let Some(chain) = link.plugin.nested().filter(|_| nested) {
+            if let Some(work) = link.plugin.prefetch(call) {
+                works.push(work);
+            }
+            if nested && let Some(chain) = link.plugin.nested() {
                 works.extend(chain.prefetch(call, nested));
             }
         }
