@@ -75,7 +75,8 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
             ("helo_name", helo),
         ])?;
         let (mut session, mut trace) = (Session::default(), Trace::default());
-        let mut call = Call::new(&request, &mut session, &services).with_trace(&mut trace);
+        let attributes = mtpolicyd::chain::Attributes::of(&request);
+        let mut call = Call::new(&attributes, &mut session, &services).with_trace(&mut trace);
         let verdict = host.chain.run(&mut call).await?;
         let action = verdict.map_or_else(|| "dunno".to_owned(), |verdict| verdict.action);
         println!("{client}, {helo}: {action}");

@@ -6,6 +6,7 @@ use policy_proto::Request;
 use tokio::time::Instant as Deadline;
 
 use super::{
+    attributes::Attributes,
     key::Key,
     number,
     score::{Score, Scoring},
@@ -23,7 +24,7 @@ use crate::{
 /// plugin may hold them while it changes the session.
 #[derive(Debug)]
 pub struct Call<'r> {
-    request: &'r Request,
+    attributes: &'r Attributes<'r>,
     services: &'r Services,
     session: &'r mut Session,
     /// The level of messages of the plugin that runs.
@@ -43,9 +44,13 @@ pub(super) struct Before {
 impl<'r> Call<'r> {
     /// A request with its session.
     #[must_use]
-    pub fn new(request: &'r Request, session: &'r mut Session, services: &'r Services) -> Self {
+    pub fn new(
+        attributes: &'r Attributes<'r>,
+        session: &'r mut Session,
+        services: &'r Services,
+    ) -> Self {
         Self {
-            request,
+            attributes,
             services,
             session,
             log_level: DEFAULT_LOG_LEVEL,
@@ -77,7 +82,7 @@ impl<'r> Call<'r> {
     /// The request.
     #[must_use]
     pub const fn request(&self) -> &'r Request {
-        self.request
+        self.attributes.request()
     }
 
     /// What all requests share.
@@ -100,13 +105,13 @@ impl<'r> Call<'r> {
     /// The value of an attribute; the last one where the request has several.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&'r [u8]> {
-        attribute(self.request, name)
+        self.attributes.get(name)
     }
 
     /// The value of an attribute as text; bytes that are no UTF-8 become U+FFFD.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Cow<'r, str>> {
-        self.attribute(name).map(as_text)
+        self.attributes.text(name)
     }
 
     /// The value of an attribute that is there and not blank.
@@ -203,6 +208,7 @@ impl<'r> Call<'r> {
     }
 
     /// Notes what the plugin that runs would have written.
+    #[inline(always)]
     fn note_unwritten(&mut self) {
         if let (Some(trace), Manner::Explain(unwritten)) = (&mut self.trace, &self.services.manner)
         {
@@ -245,12 +251,6 @@ impl<'r> Call<'r> {
     }
 }
 
-/// The value of an attribute; the last one where the request has several.
-#[must_use]
-pub fn attribute<'r>(request: &'r Request, name: &str) -> Option<&'r [u8]> {
-    request.get_last(name)
-}
-
 /// Bytes as text; those that are no UTF-8 become U+FFFD. Nearly all are, which is found out sooner.
 pub(super) fn as_text(bytes: &[u8]) -> Cow<'_, str> {
     str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
@@ -270,8 +270,9 @@ mod tests {
     fn the_detail_of_a_score_has_a_bound_and_the_score_goes_on() {
         let services = Services::for_tests(Dns::none());
         let request = Request::from_attributes([("sender", "a@x")]).unwrap();
+        let attributes = Attributes::of(&request);
         let mut session = Session::default();
-        let mut call = Call::new(&request, &mut session, &services);
+        let mut call = Call::new(&attributes, &mut session, &services);
         let (scoring, score) = (Scoring::new("sum"), Score::new("+1.0"));
         let name = "x".repeat(100);
         for _ in 0..200 {
@@ -290,9 +291,10 @@ mod tests {
         let services = Services::for_tests(Dns::none());
         let attributes = [("a", "1"), ("a", "2"), ("b", " "), ("c", "")];
         let request = Request::from_attributes(attributes).unwrap();
+        let attributes = Attributes::of(&request);
         let mut session = Session::default();
         session.set("a", "of the session");
-        let call = Call::new(&request, &mut session, &services);
+        let call = Call::new(&attributes, &mut session, &services);
         assert_eq!(call.text("a").as_deref(), Some("2"));
         for (name, filled) in [("a", Some("2")), ("b", None), ("c", None), ("d", None)] {
             assert_eq!(call.filled(name).as_deref(), filled, "{name}");

@@ -2,8 +2,11 @@
 //!
 //! Everything here is free of I/O. What a plugin looks up, it looks up itself.
 
+mod attributes;
+pub use attributes::Attributes;
+
 pub(crate) mod call;
-pub use call::{Call, attribute};
+pub use call::Call;
 
 mod key;
 pub use key::Key;

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use policy_net::Endpoint;
-use policy_proto::Request;
 
 use crate::{
-    chain::attribute,
+    chain::Attributes,
     chain::plugin::PluginError,
     config::{Config, VirtualHost},
 };
@@ -15,12 +14,12 @@ use crate::{
 /// names, as that of a service manager, it is for the only one, if there is one alone and that is allowed.
 pub(super) fn choose<'c>(
     config: &'c Config,
-    request: &Request,
+    attributes: &Attributes<'_>,
     listener: Option<&Endpoint>,
     may_be_only: bool,
 ) -> Result<&'c VirtualHost, PluginError> {
     if config.globals.vhost_by_policy_context
-        && let Some(context) = attribute(request, "policy_context")
+        && let Some(context) = attributes.get("policy_context")
         && let Some(host) = config
             .hosts
             .iter()

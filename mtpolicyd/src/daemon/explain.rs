@@ -22,7 +22,7 @@ use super::{
 use crate::{
     args::Args,
     chain::plugin::PluginError,
-    chain::{Trace, TraceStep, Verdict},
+    chain::{Attributes, Trace, TraceStep, Verdict},
     config::Config,
     connection::Unwritten,
     journal::Journal,
@@ -56,6 +56,7 @@ fn explain(
     unwritten: Unwritten,
 ) -> Result<String, String> {
     let request = read()?;
+    let attributes = Attributes::of(&request);
     let services = Services {
         dns: Dns::servers(servers),
         compat: args.compat,
@@ -67,7 +68,7 @@ fn explain(
     let server = Server::new(config, services);
     let config = server.config();
     let host =
-        choose(&config, &request, None, true).or_else(|error| config.hosts.first().ok_or(error));
+        choose(&config, &attributes, None, true).or_else(|error| config.hosts.first().ok_or(error));
     let host = host.map_err(|error| error.to_string())?;
     let mut trace = Trace::default();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -78,7 +79,7 @@ fn explain(
         // As the daemon does at its start: a list that fails is not asked, which the plugin then says.
         _ = timeout(TESTS, config.lists.test(server.services())).await;
         server
-            .decide(&config, host, &request, Some(&mut trace))
+            .decide(&config, host, &attributes, Some(&mut trace))
             .await
     });
     Ok(if args.json {

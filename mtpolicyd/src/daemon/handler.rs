@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::{choice::choose, steps};
 use crate::{
     chain::plugin::PluginError,
-    chain::{Call, Trace, Verdict, attribute, log_line},
+    chain::{Attributes, Call, Trace, Verdict, log_line},
     config::{Config, Prefetch, VirtualHost},
     counters::ProcessCounters,
     services::{Manner, Services},
@@ -85,12 +85,12 @@ impl Server {
         &self,
         config: &Config,
         host: &VirtualHost,
-        request: &Request,
+        attributes: &Attributes<'_>,
         trace: Option<&mut Trace>,
     ) -> Result<Option<Verdict>, PluginError> {
-        let mut held = self.open_session(config, request).await?;
+        let mut held = self.open_session(config, attributes).await?;
         let verdict = self
-            .run_chain(config, host, request, &mut held.session, trace)
+            .run_chain(config, host, attributes, &mut held.session, trace)
             .await;
         if let Err(error) = config.sessions.close(held).await {
             self.counters.lost();
@@ -100,10 +100,14 @@ impl Server {
     }
 
     /// The session of the request. Where the store is away, requests go on with an empty one.
-    async fn open_session(&self, config: &Config, request: &Request) -> Result<Held, PluginError> {
+    async fn open_session(
+        &self,
+        config: &Config,
+        attributes: &Attributes<'_>,
+    ) -> Result<Held, PluginError> {
         // Without a store nobody asks for it.
         let instance = if config.sessions.is_kept() {
-            attribute(request, "instance").map(String::from_utf8_lossy)
+            attributes.get("instance").map(String::from_utf8_lossy)
         } else {
             None
         };
@@ -127,12 +131,12 @@ impl Server {
         &self,
         config: &Config,
         host: &VirtualHost,
-        request: &Request,
+        attributes: &Attributes<'_>,
         session: &mut Session,
         trace: Option<&mut Trace>,
     ) -> Result<Option<Verdict>, PluginError> {
         let deadline = Instant::now() + config.globals.request_timeout;
-        let mut call = Call::new(request, session, &self.services).with_deadline(deadline);
+        let mut call = Call::new(attributes, session, &self.services).with_deadline(deadline);
         if let Some(trace) = trace {
             call = call.with_trace(trace);
         }
@@ -160,9 +164,10 @@ impl Server {
     async fn answer(&self, request: &Request, peer: &Peer) -> Result<Response, BoxError> {
         let begin = Instant::now();
         let config = self.config();
+        let attributes = Attributes::of(request);
         let story = self.traces.story(request, peer.connection());
         let is_lenient = !self.services.compat;
-        let host = match choose(&config, request, peer.listener(), is_lenient) {
+        let host = match choose(&config, &attributes, peer.listener(), is_lenient) {
             Ok(host) => host,
             Err(error) => {
                 if let Some(story) = story {
@@ -171,7 +176,9 @@ impl Server {
                 return Err(error.into());
             }
         };
-        let response = self.answer_of(&config, host, request, begin, story).await;
+        let response = self
+            .answer_of(&config, host, &attributes, begin, story)
+            .await;
         host.counters.replied(response.as_ref().ok());
         response
     }
@@ -180,18 +187,18 @@ impl Server {
         &self,
         config: &Config,
         host: &VirtualHost,
-        request: &Request,
+        attributes: &Attributes<'_>,
         begin: Instant,
         story: Option<Story<'_>>,
     ) -> Result<Response, BoxError> {
         let mut steps = story.as_ref().map(|_| Trace::default());
-        let verdict = self.decide(config, host, request, steps.as_mut()).await;
+        let verdict = self.decide(config, host, attributes, steps.as_mut()).await;
         if let Some((story, steps)) = story.zip(steps) {
             steps::tell(story, host, &steps, &verdict, self.is_dry_run());
         }
         let verdict = verdict?;
         if self.services.journal.is_logged(1) {
-            self.log(config, host, request, verdict.as_ref(), begin.elapsed());
+            self.log(config, host, attributes, verdict.as_ref(), begin.elapsed());
         }
         let action = verdict
             .filter(|_| !self.is_dry_run())
@@ -204,19 +211,25 @@ impl Server {
         &self,
         config: &Config,
         host: &VirtualHost,
-        request: &Request,
+        attributes: &Attributes<'_>,
         verdict: Option<&Verdict>,
         elapsed: Duration,
     ) {
         let journal = &self.services.journal;
-        let instance = || attribute(request, "instance").unwrap_or_default();
+        let instance = || attributes.get("instance").unwrap_or_default();
         let sample = config.globals.log_sample;
         if !sample.is_all() && !journal.log().takes_sampled(sample, instance()) {
             return;
         }
-        let mut line = log_line(&host.name, request, verdict, elapsed, self.services.compat);
+        let mut line = log_line(
+            &host.name,
+            attributes,
+            verdict,
+            elapsed,
+            self.services.compat,
+        );
         if self.is_dry_run() {
-            line.push_str(&dry_run(request));
+            line.push_str(&dry_run(attributes));
         }
         if !journal.log().has_fields() {
             return journal.line(1, &line);
@@ -226,7 +239,7 @@ impl Server {
         let millis = elapsed.as_secs_f64() * 1000.0;
         let entry = Entry::new(Level::Info, line)
             .with_id(MessageId::REQUEST)
-            .with_request(|name| attribute(request, name))
+            .with_request(|name| attributes.get(name))
             .with(Field::VirtualHost, &*host.name)
             .with(Field::Plugin, plugin)
             .with(Field::Action, action)
@@ -242,8 +255,8 @@ impl Handler for Server {
 }
 
 /// What is added to the log line of a dry run: whom the answer would have been about.
-fn dry_run(request: &Request) -> String {
-    let text = |name| String::from_utf8_lossy(attribute(request, name).unwrap_or_default());
+fn dry_run(attributes: &Attributes<'_>) -> String {
+    let text = |name| String::from_utf8_lossy(attributes.get(name).unwrap_or_default());
     format!(
         ", client={}[{}], sender=<{}>, recipient=<{}> (dry run: answered dunno)",
         text("client_name"),

@@ -85,7 +85,8 @@ fn follow_with_zone(line: usize, config: &str, zone: &str, exchange: &str) {
                 .map(|pair| pair.split_once('=').unwrap());
             let request = Request::from_attributes(pairs).unwrap();
             let mut session = Session::default();
-            let mut call = Call::new(&request, &mut session, &services);
+            let attributes = mtpolicyd::chain::Attributes::of(&request);
+            let mut call = Call::new(&attributes, &mut session, &services);
             let verdict = runtime.block_on(config.hosts[0].chain.run(&mut call));
             let action = verdict.unwrap().map(|verdict| verdict.action);
             answer = format!("< action={}", action.as_deref().unwrap_or("dunno"));

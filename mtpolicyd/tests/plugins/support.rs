@@ -98,7 +98,8 @@ impl Checker {
         let kept = self.sessions.as_mut().and_then(|all| all.remove(&instance));
         let mut session = kept.unwrap_or_default();
         let mut trace = Trace::default();
-        let mut call = Call::new(&request, &mut session, &self.services).with_trace(&mut trace);
+        let attributes = mtpolicyd::chain::Attributes::of(&request);
+        let mut call = Call::new(&attributes, &mut session, &self.services).with_trace(&mut trace);
         let answer = match self.config.hosts[0].chain.run(&mut call).await {
             Ok(Some(verdict)) => verdict.action,
             Ok(None) => "dunno".to_owned(),

@@ -156,7 +156,8 @@ impl World {
             .cloned()
             .unwrap_or_default();
         let result = {
-            let mut call = Call::new(&request, &mut session, &self.services);
+            let attributes = mtpolicyd::chain::Attributes::of(&request);
+            let mut call = Call::new(&attributes, &mut session, &self.services);
             self.config.hosts[0].chain.run(&mut call).await
         };
         if !instance.is_empty() {

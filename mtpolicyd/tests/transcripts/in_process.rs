@@ -44,7 +44,8 @@ pub(crate) fn run(case: &Case, manner: Manner, directory: &Path) {
                 let request = MessageDecoder::new().request(&mut bytes).unwrap().unwrap();
                 // Each request of such a case has an instance of its own.
                 let mut session = Session::default();
-                let mut call = Call::new(&request, &mut session, &services);
+                let attributes = mtpolicyd::chain::Attributes::of(&request);
+                let mut call = Call::new(&attributes, &mut session, &services);
                 let verdict = runtime.block_on(config.hosts[0].chain.run(&mut call));
                 let action = verdict.unwrap().map(|verdict| verdict.action);
                 let found = format!("action={}", action.as_deref().unwrap_or("dunno"));

@@ -17,7 +17,8 @@ async fn lists_of_nested_chains_are_asked_ahead_only_where_that_is_wanted() {
     let request =
         policy_proto::Request::from_attributes([("client_address", "100.64.2.9")]).unwrap();
     let mut session = mtpolicyd::Session::default();
-    let call = mtpolicyd::Call::new(&request, &mut session, &checker.services);
+    let attributes = mtpolicyd::chain::Attributes::of(&request);
+    let call = mtpolicyd::Call::new(&attributes, &mut session, &checker.services);
     let chain = &checker.config.hosts[0].chain;
     for (is_nested, expected) in [(false, 1), (true, 2)] {
         assert_eq!(chain.prefetch(&call, is_nested).len(), expected);
@@ -74,7 +75,8 @@ async fn questions_are_asked_ahead_and_at_once() {
     let request =
         policy_proto::Request::from_attributes([("client_address", "100.64.2.9")]).unwrap();
     let mut session = mtpolicyd::Session::default();
-    let call = mtpolicyd::Call::new(&request, &mut session, &checker.services);
+    let attributes = mtpolicyd::chain::Attributes::of(&request);
+    let call = mtpolicyd::Call::new(&attributes, &mut session, &checker.services);
     let ahead = checker.config.hosts[0].chain.prefetch(&call, false);
     let begin = tokio::time::Instant::now();
     futures_util::future::join_all(ahead).await;
