@@ -92,7 +92,8 @@ impl Session {
         if bytes.len() > MAX_SIZE {
             return None;
         }
-        let mut fields: Vec<_> = serde_json::from_slice(bytes).ok()?;
+        // As text at once: else each string in it is looked at for that.
+        let mut fields: Vec<_> = serde_json::from_str(str::from_utf8(bytes).ok()?).ok()?;
         fields.truncate(MAX_FIELDS);
         Some(Self { fields })
     }
