@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use memchr::memchr;
+
 use crate::{MAX_VALUE_LEN, StoreError, store::MAX_NUMBER};
 
 /// How long a line of a reply may be: a key of 250 bytes, and numbers.
@@ -128,7 +130,7 @@ pub fn exptime(ttl: Option<Duration>, now_ms: u64) -> i64 {
 ///
 /// A reply that is no answer to this command, and a refusal of the server.
 pub fn parse(bytes: &[u8], expect: Expect<'_>) -> Result<Option<(Reply, usize)>, StoreError> {
-    let Some(end) = bytes.iter().take(MAX_LINE).position(|byte| *byte == b'\n') else {
+    let Some(end) = memchr(b'\n', bytes.get(..MAX_LINE).unwrap_or(bytes)) else {
         if bytes.len() >= MAX_LINE {
             return Err(unexpected(bytes));
         }
@@ -159,10 +161,8 @@ fn parse_value(
     let rest = rest
         .strip_prefix(key)
         .and_then(|rest| rest.strip_prefix(b" "));
-    let words = rest
-        .and_then(|rest| str::from_utf8(rest).ok())
-        .ok_or_else(|| unexpected(line))?;
-    let mut words = words.split(' ').map(digits);
+    let words = rest.ok_or_else(|| unexpected(line))?;
+    let mut words = words.split(|byte| *byte == b' ').map(digits);
     let (Some(Some(_flags)), Some(Some(length)), Some(Some(unique)), None) =
         (words.next(), words.next(), words.next(), words.next())
     else {
@@ -206,17 +206,23 @@ fn parse_line(line: &[u8]) -> Result<Reply, StoreError> {
         b"DELETED" => Reply::Deleted,
         _ => {
             // A sum that has become shorter is filled with blanks.
-            let number = str::from_utf8(line)
-                .ok()
-                .and_then(|text| digits(text.trim_end_matches(' ')));
-            Reply::Number(number.ok_or_else(|| refusal(line))?)
+            let mut number = line;
+            while let [rest @ .., b' '] = number {
+                number = rest;
+            }
+            Reply::Number(digits(number).ok_or_else(|| refusal(line))?)
         }
     })
 }
 
-fn digits(text: &str) -> Option<u64> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().ok())?
+/// The number that is written in digits alone.
+fn digits(text: &[u8]) -> Option<u64> {
+    let add = |number: u64, byte: &u8| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    let number = text.iter().try_fold(0, add);
+    number.filter(|_| !text.is_empty())
 }
 
 /// The error of a server that does not do what it is told.
