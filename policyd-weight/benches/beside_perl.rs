@@ -1,7 +1,8 @@
 //! Ours beside the Perl program, round by round: processor time of a request over 1 and 16 kept connections, and the time of an
 //! answer while DNS takes 20 ms.
 //!
-//! `cargo bench -p policyd-weight --features interop`, as root, with Debian's package `policyd-weight`.
+//! `cargo bench -p policyd-weight --features interop --bench beside_perl [-- WORD]`, as root, with Debian's package `policyd-weight`;
+//! only flows with this word in their names.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -36,17 +37,20 @@ use crate::{
 const ZONE: &str = include_str!("../tests/transcripts/zone.txt");
 
 fn main() {
+    let words: Vec<_> = std::env::args().skip(1).collect();
     // As a test it would take root and the Perl program as well.
-    if std::env::args().any(|word| word == "--test") {
+    if words.iter().any(|word| word == "--test") {
         return;
     }
+    let only = words.iter().find(|word| !word.starts_with('-'));
     let directory = tempfile::tempdir().expect("a directory");
     world::enter(directory.path());
     let _log = Syslog::bind(Path::new("/dev/log"));
     fs::set_permissions("/dev/log", fs::Permissions::from_mode(0o666)).expect("a mode");
     println!("| | connections | Perl us | ours us | ratio | wanted |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");
-    for flow in FLOWS {
+    let is_asked = |flow: &&Flow| only.is_none_or(|word| flow.name.contains(&**word));
+    for flow in FLOWS.iter().filter(is_asked) {
         for connections in [1, 16] {
             let rounds = processor_times(flow, connections);
             let [perl, ours] = [0, 1].map(|kind| median(rounds.iter().map(|times| times[kind])));
