@@ -10,7 +10,7 @@ use std::{
 
 use policy_store::{open_file, read_open_file};
 
-use super::DefaultSet;
+use super::{DefaultSet, values};
 use crate::perl::{Variables, evaluate, evaluate_past_faults};
 
 /// Where the options come from.
@@ -129,7 +129,9 @@ pub(crate) fn load_past_faults(source: &Source, needed: &[&str]) -> Option<Varia
     let Some(path) = &source.path else {
         return Some(options);
     };
-    evaluate_past_faults(&read(path).ok()?, &options, needed)
+    let options = evaluate_past_faults(&read(path).ok()?, &options, needed)?;
+    let is_wrong = |name: &&str| values::is_wrong(&options, name);
+    (!needed.iter().any(is_wrong)).then_some(options)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
