@@ -73,8 +73,9 @@ fn look(paths: &Paths) -> Result<Named, Exit> {
         Named::NotRunning(why) => {
             let (why, number) = (why.text(&paths.pid_file), pid.as_raw_nonzero());
             let socket = socket.display();
-            let text =
-                format!("{why}, but process {number} listens at {socket}: end it by its number");
+            let text = format!(
+                "{why}, but process {number} listens at {socket}: see whether that is the daemon, and end it by its number"
+            );
             Err(Exit::with_status(1, text))
         }
         running => Ok(running),

@@ -129,7 +129,7 @@ fn a_daemon_that_its_pid_file_does_not_name_is_known_by_its_socket() {
         let said = text(&output.stdout) + &text(&output.stderr);
         let socket = world.path("lock/polw.sock");
         let listens = format!(
-            "{why}, but process {pid} listens at {}: end it by its number\n",
+            "{why}, but process {pid} listens at {}: see whether that is the daemon, and end it by its number\n",
             socket.display()
         );
         assert_eq!((output.status.code(), said), (Some(1), listens));
