@@ -80,7 +80,7 @@ fn facts(mail: &Mail, records: &[String], choices: &mut impl Iterator<Item = u8>
         _ => Lookup::Answer(records.iter().take(1).cloned().collect()),
     };
     let names = [
-        mail.checked_domain().unwrap_or_default(),
+        mail.from_domain().unwrap_or_default(),
         mail.helo.as_str(),
     ]
     .into_iter()

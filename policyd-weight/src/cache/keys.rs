@@ -11,10 +11,7 @@ pub(super) fn spam_keys(mail: &Mail) -> [String; 2] {
 }
 
 pub(super) fn spam_key(mail: &Mail, by_sender: bool) -> String {
-    let has_domain = mail
-        .from_domain
-        .as_ref()
-        .is_some_and(|domain| !domain.is_empty());
+    let has_domain = mail.from_domain().is_some_and(|domain| !domain.is_empty());
     if by_sender && has_domain {
         [mail.ip.as_str(), "-", &mail.from].concat()
     } else {
@@ -23,7 +20,7 @@ pub(super) fn spam_key(mail: &Mail, by_sender: bool) -> String {
 }
 
 pub(super) fn ham_key(mail: &Mail) -> String {
-    let domain = mail.from_domain.as_deref().unwrap_or_default();
+    let domain = mail.from_domain().unwrap_or_default();
     [mail.ip.as_str(), "-", domain].concat()
 }
 

@@ -104,10 +104,7 @@ async fn addresses(resolver: &impl Resolver, name: Option<Name>, kind: RecordTyp
 }
 
 fn shown_addresses(answer: &Answer) -> Vec<String> {
-    answer
-        .addresses()
-        .map(|address| expanded(&address.to_string()))
-        .collect()
+    answer.addresses().map(expanded).collect()
 }
 
 /// What is no name has no records.

@@ -34,9 +34,9 @@ fn of_set(set: DefaultSet, server: &NameServer, text: &str, compat: bool) -> (Co
 
 fn mail(address: &str, helo: &str, sender: &str) -> Mail {
     Mail::new(&Attributes {
-        client_address: address.into(),
-        helo_name: helo.into(),
-        sender: sender.into(),
+        client_address: address.as_bytes(),
+        helo_name: helo.as_bytes(),
+        sender: sender.as_bytes(),
         ..Attributes::default()
     })
 }

@@ -87,7 +87,7 @@ impl Scoring<'_> {
 
     fn compared(&self) -> Compared {
         let mail = self.mail;
-        let domain = mail.checked_domain().unwrap_or(&mail.from);
+        let domain = mail.from_domain().unwrap_or(&mail.from);
         let registered = |name: &str| {
             if self.config.compat {
                 None

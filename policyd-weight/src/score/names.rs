@@ -34,7 +34,7 @@ impl Scoring<'_> {
     pub(super) fn names(&mut self, facts: &Facts) -> ControlFlow<Decision> {
         let mail = self.mail;
         let mut found = Found::default();
-        if let Some(domain) = &mail.from_domain
+        if let Some(domain) = mail.from_domain()
             && bracketed_address(&format!("[{domain}]")).is_some_and(|address| address == mail.ip)
         {
             self.from.addresses.push_str(&format!(" {domain}"));
@@ -43,7 +43,7 @@ impl Scoring<'_> {
         }
         self.from.all_addresses.push_str(&format!(" {}", mail.helo));
         let sides = [
-            (Side::From, mail.checked_domain().unwrap_or_default()),
+            (Side::From, mail.from_domain().unwrap_or_default()),
             (Side::Helo, &mail.helo),
         ];
         'sides: for (side, name) in sides {

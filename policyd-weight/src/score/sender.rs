@@ -24,7 +24,7 @@ impl Scoring<'_> {
         {
             return;
         }
-        let domain = mail.from_domain.as_deref().unwrap_or_default();
+        let domain = mail.from_domain().unwrap_or_default();
         let score = self.config.scores.helo_from_mx_eq_ip.hit.value + self.list_sum;
         self.relay_message = format!("; please relay via your ISP ({domain})");
         self.add_number("client", domain, "CLIENT_NOT_MX/A_FROM_DOMAIN", score);

@@ -38,11 +38,11 @@ fn config(compat: bool, text: &str) -> Config {
 
 fn mail([address, name, helo, sender]: [&str; 4]) -> Mail {
     Mail::new(&Attributes {
-        client_address: address.into(),
-        client_name: name.into(),
-        helo_name: helo.into(),
-        sender: sender.into(),
-        recipient: "dave@rcpt.test".into(),
+        client_address: address.as_bytes(),
+        client_name: name.as_bytes(),
+        helo_name: helo.as_bytes(),
+        sender: sender.as_bytes(),
+        recipient: b"dave@rcpt.test",
         ..Attributes::default()
     })
 }
