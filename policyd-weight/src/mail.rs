@@ -1,6 +1,6 @@
 //! A request: the attributes that a score depends on, and what follows from them alone.
 
-use std::{fmt::Write, net::IpAddr};
+use std::{borrow::Cow, fmt::Write, net::IpAddr};
 
 use crate::text::lower;
 
@@ -139,17 +139,20 @@ impl Mail {
     }
 
     /// The beginning that addresses of the client's /24 have, or of its /16.
-    pub(crate) fn network(&self, sixteen: bool) -> String {
-        match self.address {
-            Some(IpAddr::V6(_)) => self
-                .ip
-                .get(..if sixteen { 15 } else { 20 })
-                .unwrap_or_default()
-                .to_owned(),
+    pub(crate) fn network(&self, sixteen: bool) -> Cow<'_, str> {
+        let end = match self.address {
+            Some(IpAddr::V6(_)) if sixteen => Some(15),
+            Some(IpAddr::V6(_)) => Some(20),
             _ => {
-                let octets = self.ip.split('.').take(if sixteen { 2 } else { 3 });
-                octets.map(|octet| format!("{octet}.")).collect()
+                let mut dots = self.ip.match_indices('.');
+                dots.nth(if sixteen { 1 } else { 2 })
+                    .map(|(dot, _)| dot + 1)
             }
+        };
+        match end {
+            Some(end) => self.ip.get(..end).unwrap_or_default().into(),
+            // It is no address.
+            None => format!("{}.", self.ip).into(),
         }
     }
 
@@ -169,9 +172,21 @@ impl Mail {
         } else {
             String::new()
         };
-        format!(
-            "{instance}<client={client_name}[{ip}]> <helo={helo}> <from={from}> <to={recipient}>"
-        )
+        [
+            &instance,
+            "<client=",
+            client_name,
+            "[",
+            ip,
+            "]> <helo=",
+            helo,
+            "> <from=",
+            from,
+            "> <to=",
+            recipient,
+            ">",
+        ]
+        .concat()
     }
 }
 
@@ -299,8 +314,8 @@ mod tests {
             assert_eq!(
                 (
                     mail.ip.as_str(),
-                    mail.network(false).as_str(),
-                    mail.network(true).as_str()
+                    &*mail.network(false),
+                    &*mail.network(true)
                 ),
                 (ip, network, sixteen)
             );

@@ -100,6 +100,7 @@ impl Policy {
         mut told: Option<&mut Decided>,
     ) -> Result<String, NotAnswered> {
         let config = settings.config();
+        let is_told = told.is_some();
         let mut decided = |by| {
             self.counters.decided(by);
             if let Some(told) = &mut told {
@@ -153,7 +154,7 @@ impl Policy {
             return Ok(settings.default_response());
         };
         match self
-            .score(settings, &mail, soft.is_some(), deadline)
+            .score(settings, &mail, soft.is_some(), is_told, deadline)
             .await?
         {
             ControlFlow::Continue(()) => {
@@ -174,12 +175,13 @@ impl Policy {
         }
     }
 
-    /// The score of a mail. None where lists alone are to be asked, and have not decided.
+    /// The score of a mail, with its rows if somebody is told. None where lists alone are to be asked, and have not decided.
     pub(super) async fn score(
         &self,
         settings: &Settings,
         mail: &Mail,
         lists_first: bool,
+        is_told: bool,
         deadline: Instant,
     ) -> Result<ControlFlow<Decision>, NotAnswered> {
         let (config, dns) = (settings.config(), settings.dns());
@@ -199,6 +201,9 @@ impl Policy {
         };
         self.tell_dns(settings);
         let mut scoring = Scoring::new(config, mail);
+        if is_told {
+            scoring = scoring.with_rows();
+        }
         let decided = scoring.lists(&facts_of_lists);
         let considered = facts_of_lists
             .get(..scoring.lists_considered())

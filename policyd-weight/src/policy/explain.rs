@@ -46,7 +46,7 @@ impl Policy {
             None => {
                 let mail = Mail::new(attributes);
                 let deadline = Instant::now() + config.request_timeout;
-                match self.score(&settings, &mail, false, deadline).await? {
+                match self.score(&settings, &mail, false, true, deadline).await? {
                     ControlFlow::Break(decision) => {
                         (decision.rows, decision.action, Some(decision.rate))
                     }
