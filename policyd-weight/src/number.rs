@@ -203,7 +203,8 @@ mod tests {
         let rounded = |number: f64| {
             let text = print(number);
             let digits = text.trim_start_matches('-').find('.');
-            digits.map_or(read(&text), |digits| read(&printf_g(number, digits + 3)))
+            let text = digits.map_or(text, |digits| printf_g(number, digits + 3));
+            read(&text)
         };
         // Where the text itself has been cut.
         let long = 1_234_567_890_123.123;
