@@ -8,7 +8,7 @@ use policy_dns::list::{ListError, Skipped};
 use policyd_weight::{
     config::{Config, DefaultSet},
     mail::{Attributes, Mail},
-    score::{Decision, Facts, Family, ListFact, Lookup, Scoring, with_parents},
+    score::{Addresses, Decision, Facts, ListFact, Lookup, Scoring, with_parents},
 };
 use std::{ops::ControlFlow, sync::LazyLock};
 
@@ -45,7 +45,7 @@ fuzz_target!(|input: &[u8]| {
     let facts = facts(&mail, &records, &mut choices);
     let lists: Vec<_> = (0..4).map(|_| fact(choices.next().unwrap_or(1))).collect();
     let decide = || -> Decision {
-        let mut scoring = Scoring::new(config, &mail);
+        let mut scoring = Scoring::new(config, &mail).with_rows();
         match scoring.lists(&lists) {
             ControlFlow::Break(decision) => decision,
             ControlFlow::Continue(()) => scoring.finish(&facts),
@@ -80,18 +80,15 @@ fn facts(mail: &Mail, records: &[String], choices: &mut impl Iterator<Item = u8>
         _ => Lookup::Answer(records.iter().take(1).cloned().collect()),
     };
     let names = [
-        mail.checked_domain().unwrap_or_default(),
+        mail.from_domain().unwrap_or_default(),
         mail.helo.as_str(),
     ]
     .into_iter()
     .flat_map(with_parents);
     for name in names.chain(records.iter().map(String::as_str)) {
         facts.exchanges.insert(name.to_owned(), lookup(name));
-        for family in [Family::V4, Family::V6] {
-            facts
-                .addresses
-                .insert((name.to_owned(), family), lookup(&mail.ip));
-        }
+        let [v4, v6] = [(); 2].map(|()| lookup(&mail.ip));
+        facts.addresses.insert(name.to_owned(), Addresses { v4, v6 });
     }
     facts.pointers = records.to_vec();
     facts.domain_lists = choices.take(1).map(fact).collect();

@@ -95,18 +95,21 @@ impl Name {
     ///
     /// [`NameError::Long`].
     pub fn reversed_below(address: IpAddr, zone: &Self) -> Result<Self, NameError> {
-        let labels: Vec<_> = match address {
-            IpAddr::V4(address) => address.octets().iter().rev().map(u8::to_string).collect(),
-            IpAddr::V6(address) => {
-                let nibbles = address
-                    .octets()
-                    .into_iter()
-                    .rev()
-                    .flat_map(|octet| [octet & 15, octet >> 4]);
-                nibbles.map(|nibble| format!("{nibble:x}")).collect()
+        match address {
+            IpAddr::V4(address) => {
+                let text = address.to_string();
+                let octets = text.rsplit('.').map(str::as_bytes);
+                Self::from_labels(octets.chain(zone.labels()))
             }
-        };
-        Self::from_labels(labels.iter().map(String::as_bytes).chain(zone.labels()))
+            IpAddr::V6(address) => {
+                let octets = address.octets().into_iter().rev();
+                let nibbles = octets.flat_map(|octet| [octet & 15, octet >> 4]);
+                let digits = nibbles
+                    .map(usize::from)
+                    .filter_map(|nibble| DIGITS.get(nibble..=nibble));
+                Self::from_labels(digits.chain(zone.labels()))
+            }
+        }
     }
 
     /// This name below `zone`.
@@ -222,6 +225,8 @@ pub enum NameError {
     Long,
 }
 
+/// The labels of an IPv6 address.
+const DIGITS: &[u8] = b"0123456789abcdef";
 const MAX_LABEL: u8 = 63;
 /// 255 with the root's length byte (RFC 1035, 3.1), which is not kept here.
 const MAX_WIRE: usize = 254;

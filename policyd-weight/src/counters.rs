@@ -76,10 +76,9 @@ impl Counters {
     pub(crate) fn scored(&self, decision: &Decision) {
         self.decided(DecidedBy::Score);
         self.scores.add(number::read(&decision.rate));
-        for row in &decision.rows {
-            let step = STEPS.iter().position(|step| *step == row.step);
-            let points = number::read(&row.points);
-            let sign = match points {
+        for (step, points) in &decision.points {
+            let step = STEPS.iter().position(|known| known == step);
+            let sign = match *points {
                 points if points > 0.0 => 0,
                 points if points < 0.0 => 1,
                 _ => 2,

@@ -1,21 +1,22 @@
 //! A request: the attributes that a score depends on, and what follows from them alone.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, fmt::Write, net::IpAddr};
 
-/// The attributes of a request that count, in lower case, as the Perl program takes them.
-///
-/// Texts are bytes, each a character from U+0000 to U+00FF: nothing is decoded. What is in lower case already is not copied.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+use crate::text::lower;
+
+/// The attributes of a request that count, as they came. The Perl program takes all of them in lower case: each is brought into
+/// it where it is used, since most requests use few.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[expect(missing_docs, reason = "each is the attribute of its name")]
 pub struct Attributes<'a> {
-    pub request: Cow<'a, str>,
-    pub protocol_state: Cow<'a, str>,
-    pub client_address: Cow<'a, str>,
-    pub client_name: Cow<'a, str>,
-    pub helo_name: Cow<'a, str>,
-    pub sender: Cow<'a, str>,
-    pub recipient: Cow<'a, str>,
-    pub instance: Cow<'a, str>,
+    pub request: &'a [u8],
+    pub protocol_state: &'a [u8],
+    pub client_address: &'a [u8],
+    pub client_name: &'a [u8],
+    pub helo_name: &'a [u8],
+    pub sender: &'a [u8],
+    pub recipient: &'a [u8],
+    pub instance: &'a [u8],
 }
 
 impl<'a> Attributes<'a> {
@@ -23,11 +24,11 @@ impl<'a> Attributes<'a> {
     pub fn set(&mut self, name: &[u8], value: &'a [u8]) {
         if let Some(place) = self.place(name) {
             // The end of a longer value is cut: no name and no address is so long.
-            *place = lower(value.get(..MAX_VALUE).unwrap_or(value));
+            *place = value.get(..MAX_VALUE).unwrap_or(value);
         }
     }
 
-    fn place(&mut self, name: &[u8]) -> Option<&mut Cow<'a, str>> {
+    fn place(&mut self, name: &[u8]) -> Option<&mut &'a [u8]> {
         Some(match name {
             b"request" => &mut self.request,
             b"protocol_state" => &mut self.protocol_state,
@@ -37,52 +38,46 @@ impl<'a> Attributes<'a> {
             b"sender" => &mut self.sender,
             b"recipient" => &mut self.recipient,
             b"instance" => &mut self.instance,
-            _ if name.iter().any(u8::is_ascii_uppercase) => {
-                return self.place(&name.to_ascii_lowercase());
+            _ => {
+                // One that does not count, or in other letters: Postfix has none of these.
+                let mut names = NAMES.iter();
+                let known = names.find(|known| known.eq_ignore_ascii_case(name))?;
+                return self.place(known);
             }
-            _ => return None,
         })
     }
 
     /// Whether it is a bounce. A sender with an extension keeps its `@`, so that none becomes empty by that.
     #[must_use]
     pub fn has_no_sender(&self) -> bool {
-        matches!(&*self.sender, "" | "0")
+        matches!(self.sender, b"" | b"0")
     }
 
     /// The client, HELO name, sender and recipient, as in lines of the log.
-    #[must_use]
-    pub fn trace(&self, debug: bool) -> String {
-        let Self {
-            client_address,
-            client_name,
-            helo_name,
-            sender,
-            recipient,
-            instance,
-            ..
-        } = self;
+    pub(crate) fn trace(&self, debug: bool) -> Vec<u8> {
         let instance = if debug {
-            format!("<instance={instance}> ")
+            [b"<instance=", self.instance, b"> "].concat()
         } else {
-            String::new()
+            Vec::new()
         };
         // Not by `format!`: each request costs this.
-        [
-            instance.as_str(),
-            "<client=",
-            client_name,
-            "[",
-            client_address,
-            "]> <helo=",
-            helo_name,
-            "> <from=",
-            sender,
-            "> <to=",
-            recipient,
-            ">",
+        let mut trace = [
+            &*instance,
+            b"<client=",
+            self.client_name,
+            b"[",
+            self.client_address,
+            b"]> <helo=",
+            self.helo_name,
+            b"> <from=",
+            self.sender,
+            b"> <to=",
+            self.recipient,
+            b">",
         ]
-        .concat()
+        .concat();
+        trace.make_ascii_lowercase();
+        trace
     }
 }
 
@@ -99,8 +94,6 @@ pub struct Mail {
     pub helo: String,
     /// The sender without what follows the first `+` or `-` of it.
     pub from: String,
-    /// What is behind the last `@` of the sender.
-    pub from_domain: Option<String>,
     /// The recipient.
     pub recipient: String,
     /// What the requests about one mail have in common.
@@ -113,18 +106,19 @@ impl Mail {
     /// Looks at the attributes.
     #[must_use]
     pub fn new(attributes: &Attributes<'_>) -> Self {
-        let ip = expanded(&attributes.client_address);
-        let from = or_empty(&stripped(&attributes.sender));
-        let helo = or_empty(&attributes.helo_name);
+        let client_address = lower(attributes.client_address);
+        let address = client_address.parse().ok();
+        let ip = match address {
+            Some(address @ IpAddr::V6(_)) => expanded(address),
+            _ => client_address,
+        };
+        let from = or_empty(stripped(lower(attributes.sender)));
+        let helo = or_empty(lower(attributes.helo_name));
         Self {
-            address: attributes.client_address.parse().ok(),
-            client_name: or_empty(&attributes.client_name),
-            from_domain: attributes
-                .sender
-                .rsplit_once('@')
-                .map(|(_, domain)| domain.to_owned()),
-            recipient: or_empty(&attributes.recipient),
-            key: [&*attributes.instance, &ip, &from].concat(),
+            address,
+            client_name: or_empty(lower(attributes.client_name)),
+            recipient: or_empty(lower(attributes.recipient)),
+            key: [&*lower(attributes.instance), &ip, &from].concat(),
             helo_is_address: bracketed_address(&helo).is_some_and(|address| address == ip),
             helo,
             from,
@@ -132,9 +126,9 @@ impl Mail {
         }
     }
 
-    /// The domain behind the last `@` of the stripped sender, which the checks of the sender look at.
+    /// The domain behind the last `@` of the sender, which the checks of the sender look at.
     #[must_use]
-    pub fn checked_domain(&self) -> Option<&str> {
+    pub fn from_domain(&self) -> Option<&str> {
         self.from.rsplit_once('@').map(|(_, domain)| domain)
     }
 
@@ -145,17 +139,20 @@ impl Mail {
     }
 
     /// The beginning that addresses of the client's /24 have, or of its /16.
-    pub(crate) fn network(&self, sixteen: bool) -> String {
-        match self.address {
-            Some(IpAddr::V6(_)) => self
-                .ip
-                .get(..if sixteen { 15 } else { 20 })
-                .unwrap_or_default()
-                .to_owned(),
+    pub(crate) fn network(&self, sixteen: bool) -> Cow<'_, str> {
+        let end = match self.address {
+            Some(IpAddr::V6(_)) if sixteen => Some(15),
+            Some(IpAddr::V6(_)) => Some(20),
             _ => {
-                let octets = self.ip.split('.').take(if sixteen { 2 } else { 3 });
-                octets.map(|octet| format!("{octet}.")).collect()
+                let mut dots = self.ip.match_indices('.');
+                dots.nth(if sixteen { 1 } else { 2 })
+                    .map(|(dot, _)| dot + 1)
             }
+        };
+        match end {
+            Some(end) => self.ip.get(..end).unwrap_or_default().into(),
+            // It is no address.
+            None => format!("{}.", self.ip).into(),
         }
     }
 
@@ -175,60 +172,51 @@ impl Mail {
         } else {
             String::new()
         };
-        format!(
-            "{instance}<client={client_name}[{ip}]> <helo={helo}> <from={from}> <to={recipient}>"
-        )
+        [
+            &instance,
+            "<client=",
+            client_name,
+            "[",
+            ip,
+            "]> <helo=",
+            helo,
+            "> <from=",
+            from,
+            "> <to=",
+            recipient,
+            ">",
+        ]
+        .concat()
     }
 }
 
 /// An address as it is printed and compared: IPv6 in eight groups of four digits.
-pub(crate) fn expanded(text: &str) -> String {
-    match text.parse() {
-        Ok(IpAddr::V6(address)) => address
-            .segments()
-            .map(|group| format!("{group:04x}"))
-            .join(":"),
-        _ => text.to_owned(),
+pub(crate) fn expanded(address: IpAddr) -> String {
+    let IpAddr::V6(address) = address else {
+        return address.to_string();
+    };
+    let mut text = String::with_capacity("0000:0000:0000:0000:0000:0000:0000:0000".len());
+    for group in address.segments() {
+        let colon = if text.is_empty() { "" } else { ":" };
+        // Writing to a string does not fail.
+        _ = write!(text, "{colon}{group:04x}");
     }
-}
-
-/// A value in lower case.
-fn lower(value: &[u8]) -> Cow<'_, str> {
-    match str::from_utf8(value) {
-        Ok(text) if text.is_ascii() && !has_upper(value) => Cow::Borrowed(text),
-        _ => {
-            let lower = value.to_ascii_lowercase().into_iter();
-            Cow::Owned(lower.map(char::from).collect())
-        }
-    }
-}
-
-/// Looks at all bytes: that is quicker than to stop at one.
-fn has_upper(text: &[u8]) -> bool {
-    text.iter()
-        .fold(false, |has, byte| has | byte.is_ascii_uppercase())
+    text
 }
 
 /// Takes out what is between the first `+` or `-` that has an `@` behind it, and the last `@`.
-fn stripped(sender: &str) -> String {
-    let last_at = sender.rfind('@');
-    let extension = last_at.and_then(|at| Some((sender.get(..at)?.find(['+', '-'])?, at)));
-    match extension {
-        Some((start, at)) => [sender.get(..start), sender.get(at..)]
-            .into_iter()
-            .flatten()
-            .collect(),
-        None => sender.to_owned(),
+fn stripped(mut sender: String) -> String {
+    if let Some(at) = sender.rfind('@')
+        && let Some(start) = sender[..at].find(['+', '-'])
+    {
+        sender.drain(start..at);
     }
+    sender
 }
 
 /// Perl's `||`: `0` is as good as nothing.
-fn or_empty(text: &str) -> String {
-    if text == "0" {
-        String::new()
-    } else {
-        text.to_owned()
-    }
+fn or_empty(text: String) -> String {
+    if text == "0" { String::new() } else { text }
 }
 
 /// The address in `[192.0.2.1]`, without zeros before its numbers.
@@ -251,6 +239,17 @@ pub(crate) fn bracketed_address(text: &str) -> Option<String> {
     Some(octets.collect::<Option<Vec<_>>>()?.join("."))
 }
 
+/// The attributes that count.
+const NAMES: [&[u8]; 8] = [
+    b"request",
+    b"protocol_state",
+    b"client_address",
+    b"client_name",
+    b"helo_name",
+    b"sender",
+    b"recipient",
+    b"instance",
+];
 /// How much of a value counts.
 const MAX_VALUE: usize = 2048;
 
@@ -260,7 +259,7 @@ mod tests {
 
     fn mail(sender: &str, helo: &str, address: &str) -> Mail {
         let mut attributes = Attributes {
-            instance: "i".into(),
+            instance: b"i",
             ..Attributes::default()
         };
         attributes.set(b"SENDER", sender.as_bytes());
@@ -284,7 +283,7 @@ mod tests {
         ] {
             let mail = mail(sender, "", "192.0.2.1");
             assert_eq!(
-                (mail.from.as_str(), mail.from_domain.as_deref()),
+                (mail.from.as_str(), mail.from_domain()),
                 (from, domain),
                 "{sender}"
             );
@@ -295,7 +294,7 @@ mod tests {
     fn lists_are_asked_for_what_follows_the_first_sign() {
         let mail = mail("x@b@c.test", "", "192.0.2.1");
         assert_eq!(
-            (mail.checked_domain(), mail.listed_domain()),
+            (mail.from_domain(), mail.listed_domain()),
             (Some("c.test"), Some("b@c.test"))
         );
     }
@@ -315,8 +314,8 @@ mod tests {
             assert_eq!(
                 (
                     mail.ip.as_str(),
-                    mail.network(false).as_str(),
-                    mail.network(true).as_str()
+                    &*mail.network(false),
+                    &*mail.network(true)
                 ),
                 (ip, network, sixteen)
             );

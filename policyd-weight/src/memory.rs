@@ -17,7 +17,7 @@ pub struct Memory {
 struct State {
     accepted: Recent<()>,
     rejected: Recent<Arc<str>>,
-    /// What the Perl program answers to the next recipients of any rejected mail.
+    /// What the Perl program answers to the next recipients of any rejected mail: known where it is asked for.
     last_text: Option<Arc<str>>,
 }
 
@@ -67,7 +67,7 @@ impl Memory {
     /// A mail was rejected. `text` is what others are told, if the mail has one.
     pub fn rejected(&self, key: &str, text: Option<&str>, action: &str) {
         let mut state = self.state();
-        if let Some(text) = text {
+        if let Some(text) = text.filter(|_| self.size == 1) {
             state.last_text = Some(text.into());
         }
         state.rejected.insert(key, action.into(), self.size);

@@ -75,6 +75,10 @@ pub fn round(number: f64) -> f64 {
         return read(&text);
     };
     let digits = if text.contains('-') { point - 1 } else { point };
+    // Of so few digits the text has all, where it has no more of them after the point.
+    if text.len() - point <= 4 && digits + 3 <= 15 {
+        return read(&text);
+    }
     read(&printf_g(number, digits + 3))
 }
 
@@ -191,6 +195,37 @@ mod tests {
             assert_eq!(read(text), number, "{text}");
         }
         assert!(read("nanny").is_nan());
+    }
+
+    /// Where the text of a sum has few digits it is read, and not printed once more.
+    #[test]
+    fn sums_of_few_digits_are_rounded_as_those_of_many() {
+        let rounded = |number: f64| {
+            let text = print(number);
+            let digits = text.trim_start_matches('-').find('.');
+            let text = digits.map_or(text, |digits| printf_g(number, digits + 3));
+            read(&text)
+        };
+        // Where the text itself has been cut.
+        let long = 1_234_567_890_123.123;
+        assert_eq!(
+            (round(long), print(long)),
+            (long, "1234567890123.12".into())
+        );
+        for thousands in -30_000..30_000 {
+            let number = f64::from(thousands) / 1000.0;
+            let sum = (0..3).map(|_| number / 3.0).sum();
+            for number in [
+                number,
+                number + 0.000_5,
+                number * 1e9,
+                number * 1e-4,
+                sum,
+                number.next_up(),
+            ] {
+                assert_eq!(round(number), rounded(number), "{number}");
+            }
+        }
     }
 
     #[test]

@@ -12,12 +12,27 @@ pub(crate) fn bytes(text: &str) -> Cow<'_, [u8]> {
         .collect()
 }
 
+/// The bytes of a text, without a copy where the text has them already.
+pub(crate) fn into_bytes(text: String) -> Vec<u8> {
+    if text.is_ascii() {
+        return text.into_bytes();
+    }
+    bytes(&text).into_owned()
+}
+
 /// The text of bytes.
 pub(crate) fn characters(bytes: &[u8]) -> String {
     match str::from_utf8(bytes) {
         Ok(text) if text.is_ascii() => text.to_owned(),
         _ => bytes.iter().map(|&byte| char::from(byte)).collect(),
     }
+}
+
+/// The text of bytes, in lower case.
+pub(crate) fn lower(bytes: &[u8]) -> String {
+    let mut text = characters(bytes);
+    text.make_ascii_lowercase();
+    text
 }
 
 #[cfg(test)]
@@ -31,6 +46,7 @@ mod tests {
             let text = characters(of);
             assert_eq!(text.chars().count(), of.len());
             assert_eq!(*bytes(&text), *of);
+            assert_eq!(into_bytes(text), *of);
         }
     }
 }

@@ -1,29 +1,29 @@
 //! The keys of clients, in memory and in stores.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use policy_store::key;
 
 use crate::mail::Mail;
 
-pub(super) fn spam_keys(mail: &Mail) -> [String; 2] {
-    [spam_key(mail, false), spam_key(mail, true)]
+/// The keys of a client that was rejected, of which the second is made where the first is not found.
+pub(super) fn spam_keys(mail: &Mail) -> impl Iterator<Item = Cow<'_, str>> {
+    [false, true]
+        .into_iter()
+        .map(|by_sender| spam_key(mail, by_sender))
 }
 
-pub(super) fn spam_key(mail: &Mail, by_sender: bool) -> String {
-    let has_domain = mail
-        .from_domain
-        .as_ref()
-        .is_some_and(|domain| !domain.is_empty());
-    if by_sender && has_domain {
-        [mail.ip.as_str(), "-", &mail.from].concat()
+pub(super) fn spam_key(mail: &Mail, by_sender: bool) -> Cow<'_, str> {
+    let has_domain = || mail.from_domain().is_some_and(|domain| !domain.is_empty());
+    if by_sender && has_domain() {
+        [mail.ip.as_str(), "-", &mail.from].concat().into()
     } else {
-        mail.ip.clone()
+        mail.ip.as_str().into()
     }
 }
 
 pub(super) fn ham_key(mail: &Mail) -> String {
-    let domain = mail.from_domain.as_deref().unwrap_or_default();
+    let domain = mail.from_domain().unwrap_or_default();
     [mail.ip.as_str(), "-", domain].concat()
 }
 

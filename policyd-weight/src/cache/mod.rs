@@ -145,7 +145,7 @@ impl Cache {
                 reason,
             } => {
                 tables.spam.insert(
-                    spam_key(mail, *by_sender),
+                    spam_key(mail, *by_sender).into_owned(),
                     Spam::new(rate, reason, options, now),
                 );
                 (

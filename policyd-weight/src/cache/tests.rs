@@ -6,12 +6,12 @@ mod spawned;
 use policy_store::{Sql, Sqlite, SqliteOptions};
 
 use super::*;
-use crate::mail::Attributes;
+use crate::{mail::Attributes, text::bytes};
 
 fn mail(address: &str, sender: &str) -> Mail {
     Mail::new(&Attributes {
-        client_address: address.into(),
-        sender: sender.into(),
+        client_address: address.as_bytes(),
+        sender: &bytes(sender),
         ..Attributes::default()
     })
 }

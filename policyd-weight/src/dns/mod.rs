@@ -87,13 +87,10 @@ impl Dns {
     /// What steps 8 to 23 want to know, in two rounds: names and lists of domains, then the hosts that take mail.
     pub async fn facts(&self, config: &Config, mail: &Mail, deadline: Instant) -> Facts {
         let resolver = self.resolver.until(deadline);
-        let names: Vec<&str> = [
-            mail.checked_domain().unwrap_or_default(),
-            mail.helo.as_str(),
-        ]
-        .into_iter()
-        .flat_map(with_parents)
-        .collect();
+        let names: Vec<&str> = [mail.from_domain().unwrap_or_default(), mail.helo.as_str()]
+            .into_iter()
+            .flat_map(with_parents)
+            .collect();
         let (records, pointers, domain_lists, spf) = futures_util::future::join4(
             records::of_names(&resolver, &names),
             records::pointers(&resolver, mail.address),

@@ -1,6 +1,6 @@
 //! Records of names: hosts that take mail, addresses, names of addresses.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use futures_util::{
     future::join,
@@ -10,23 +10,24 @@ use policy_dns::{Answer, Name, Outcome, Question, RecordType, Resolver};
 
 use crate::{
     mail::expanded,
-    score::{Family, Lookup},
+    score::{Addresses, Lookup},
 };
 
 /// What names have.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    pub(super) exchanges: HashMap<String, Lookup>,
-    pub(super) addresses: HashMap<(String, Family), Lookup>,
+    pub(super) exchanges: BTreeMap<String, Lookup>,
+    pub(super) addresses: BTreeMap<String, Addresses>,
 }
 
 /// The hosts that take mail for names, and the addresses of these and of the names.
 pub(super) async fn of_names(resolver: &impl Resolver, names: &[&str]) -> Records {
     let of_name = |name: String| async move {
         let parsed = super::name(&name);
+        let own = of_itself(resolver, parsed.clone());
         // The hosts are asked for as soon as they are known.
         let hosts = async {
-            let exchanges = exchanges(resolver, parsed.clone()).await;
+            let exchanges = exchanges(resolver, parsed).await;
             let hosts: Vec<_> = match &exchanges {
                 Lookup::Answer(hosts) => hosts
                     .iter()
@@ -42,7 +43,7 @@ pub(super) async fn of_names(resolver: &impl Resolver, names: &[&str]) -> Record
                 .collect();
             (exchanges, of_hosts.collect::<Vec<_>>().await)
         };
-        let ((exchanges, of_hosts), own) = join(hosts, of_itself(resolver, name.clone())).await;
+        let ((exchanges, of_hosts), own) = join(hosts, own).await;
         (name, exchanges, of_hosts, own)
     };
     let mut records = Records::default();
@@ -52,38 +53,34 @@ pub(super) async fn of_names(resolver: &impl Resolver, names: &[&str]) -> Record
     // An answer wakes its name alone.
     let mut found: FuturesUnordered<_> = names.into_iter().map(of_name).collect();
     while let Some((name, exchanges, of_hosts, own)) = found.next().await {
-        records.exchanges.insert(name, exchanges);
-        records
-            .addresses
-            .extend(of_hosts.into_iter().chain([own]).flatten());
+        records.exchanges.insert(name.clone(), exchanges);
+        records.addresses.extend(of_hosts);
+        records.addresses.insert(name, own);
     }
     records
 }
 
-type OfHost = [((String, Family), Lookup); 2];
-
 /// A host that takes mail is asked for by those who know that it is there: both kinds of addresses at once.
-async fn of_host(resolver: &impl Resolver, host: String) -> OfHost {
+async fn of_host(resolver: &impl Resolver, host: String) -> (String, Addresses) {
     let name = super::name(&host);
     let (v4, v6) = join(
         addresses(resolver, name.clone(), RecordType::A),
         addresses(resolver, name, RecordType::Aaaa),
     )
     .await;
-    [((host.clone(), Family::V4), v4), ((host, Family::V6), v6)]
+    (host, Addresses { v4, v6 })
 }
 
 /// The addresses of a name, IPv6 after IPv4, while the hosts that take mail are asked for: many a name does not exist, and has
 /// neither then (RFC 8020). Nor is a name asked for again that nobody has answered for.
-async fn of_itself(resolver: &impl Resolver, name: String) -> OfHost {
-    let parsed = super::name(&name);
-    let v4 = ask(resolver, parsed.clone(), RecordType::A).await;
+async fn of_itself(resolver: &impl Resolver, name: Option<Name>) -> Addresses {
+    let v4 = ask(resolver, name.clone(), RecordType::A).await;
     let v6 = match v4.outcome() {
         Outcome::NxDomain | Outcome::Timeout | Outcome::Unreachable => v4.clone(),
-        _ => ask(resolver, parsed, RecordType::Aaaa).await,
+        _ => ask(resolver, name, RecordType::Aaaa).await,
     };
     let [v4, v6] = [v4, v6].map(|answer| lookup(&answer, shown_addresses));
-    [((name.clone(), Family::V4), v4), ((name, Family::V6), v6)]
+    Addresses { v4, v6 }
 }
 
 async fn exchanges(resolver: &impl Resolver, name: Option<Name>) -> Lookup {
@@ -104,10 +101,7 @@ async fn addresses(resolver: &impl Resolver, name: Option<Name>, kind: RecordTyp
 }
 
 fn shown_addresses(answer: &Answer) -> Vec<String> {
-    answer
-        .addresses()
-        .map(|address| expanded(&address.to_string()))
-        .collect()
+    answer.addresses().map(expanded).collect()
 }
 
 /// What is no name has no records.

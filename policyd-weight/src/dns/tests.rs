@@ -13,7 +13,7 @@ use crate::{
     config::DefaultSet,
     mail::Attributes,
     perl::evaluate,
-    score::{Family, ListFact, Lookup, Scoring},
+    score::{Addresses, ListFact, Lookup, Scoring},
 };
 
 fn dns(server: &NameServer, text: &str, compat: bool) -> (Config, Dns) {
@@ -34,9 +34,9 @@ fn of_set(set: DefaultSet, server: &NameServer, text: &str, compat: bool) -> (Co
 
 fn mail(address: &str, helo: &str, sender: &str) -> Mail {
     Mail::new(&Attributes {
-        client_address: address.into(),
-        helo_name: helo.into(),
-        sender: sender.into(),
+        client_address: address.as_bytes(),
+        helo_name: helo.as_bytes(),
+        sender: sender.as_bytes(),
         ..Attributes::default()
     })
 }
@@ -64,12 +64,9 @@ async fn all_names_are_asked_for_at_once() {
     let facts = dns.facts(&config, &mail, deadline()).await;
     assert_eq!(facts.exchanges["acme.test"], found(&["mail.acme.test"]));
     assert_eq!(facts.exchanges["sf.test"], Lookup::Failed);
-    assert_eq!(
-        facts.addresses[&("mail.acme.test".into(), Family::V4)],
-        found(&["192.0.2.1"])
-    );
+    assert_eq!(facts.addresses["mail.acme.test"].v4, found(&["192.0.2.1"]));
     let v6 = found(&["2001:0db8:0000:0000:0000:0000:0000:0001"]);
-    assert_eq!(facts.addresses[&("mail.acme.test".into(), Family::V6)], v6);
+    assert_eq!(facts.addresses["mail.acme.test"].v6, v6);
     assert_eq!(facts.pointers, ["mail.acme.test"]);
 }
 
@@ -97,16 +94,11 @@ async fn a_name_that_does_not_exist_is_not_asked_for_by_each_type() {
         types("sf.test"),
         [RecordType::A, RecordType::Aaaa, RecordType::Mx]
     );
-    assert_eq!(
-        facts.addresses[&("sf.test".into(), Family::V6)],
-        Lookup::Failed
-    );
+    assert_eq!(facts.addresses["sf.test"].v6, Lookup::Failed);
     let unknown = mail("192.0.2.1", "nobody.test", "");
     let facts = dns.facts(&config, &unknown, deadline()).await;
     assert_eq!(types("nobody.test"), [RecordType::A, RecordType::Mx]);
-    for family in [Family::V4, Family::V6] {
-        assert_eq!(facts.addresses[&("nobody.test".into(), family)], found(&[]));
-    }
+    assert_eq!(facts.addresses["nobody.test"], Addresses::default());
 }
 
 #[tokio::test]

@@ -1,15 +1,19 @@
 //! The action of an answer: those that need no score, and what is sent of an action.
 
-use crate::{config::Config, mail::Attributes};
+use crate::{config::Config, mail::Attributes, text::lower};
 
 /// What needs no score: bounces, and mail for who answers for the host.
 pub(super) fn without_score(attributes: &Attributes<'_>) -> Option<String> {
     if attributes.has_no_sender() {
         return Some("DUNNO NULL (<>) Sender".into());
     }
-    let recipient = &attributes.recipient;
-    let is_for_host = recipient.starts_with("postmaster@") || recipient.starts_with("abuse@");
-    is_for_host.then(|| format!("DUNNO mail for {recipient}"))
+    let recipient = attributes.recipient;
+    let begins = |with: &[u8]| {
+        let begin = recipient.get(..with.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(with))
+    };
+    let is_for_host = begins(b"postmaster@") || begins(b"abuse@");
+    is_for_host.then(|| format!("DUNNO mail for {}", lower(recipient)))
 }
 
 /// What Postfix is sent of an action. An explanation shows the same.
@@ -17,7 +21,9 @@ pub(super) fn sent(config: &Config, attributes: &Attributes<'_>, action: String)
     let mut action = restriction_class(action);
     // Postfix can add no header any more, and warns of an answer that asks for it.
     if !config.compat
-        && attributes.protocol_state == "end-of-message"
+        && attributes
+            .protocol_state
+            .eq_ignore_ascii_case(b"END-OF-MESSAGE")
         && let Some(header) = action.strip_prefix("PREPEND ")
     {
         action = format!("DUNNO {header}");
@@ -27,13 +33,14 @@ pub(super) fn sent(config: &Config, attributes: &Attributes<'_>, action: String)
 
 /// An answer in one line, whatever the options and the client have in it.
 fn in_a_line(mut action: String) -> String {
-    const ENDS: [char; 3] = ['\0', '\n', '\r'];
     // No text is longer than its bytes: most need no count.
     if action.len() > MAX_ANSWER {
         action = action.chars().take(MAX_ANSWER).collect();
     }
-    if action.contains(ENDS) {
-        action = action.replace(ENDS, "?");
+    // A look at all bytes is quicker than to stop at one.
+    let is_end = |is_end, byte| is_end | matches!(byte, 0 | b'\n' | b'\r');
+    if action.bytes().fold(false, is_end) {
+        action = action.replace(['\0', '\n', '\r'], "?");
     }
     if action.bytes().all(|byte| byte.is_ascii_whitespace()) {
         return "DUNNO".into();
@@ -43,13 +50,10 @@ fn in_a_line(mut action: String) -> String {
 
 /// Of `rc: NAME, text` the name is the answer.
 fn restriction_class(action: String) -> String {
-    if !action.contains("rc:") {
-        return action;
-    }
     let begin = action.trim_start_matches([' ', '\t']);
     let Some(rest) = begin
         .get(..3)
-        .filter(|word| word.eq_ignore_ascii_case("rc:"))
+        .filter(|word| word.eq_ignore_ascii_case("rc:") && action.contains("rc:"))
         .and_then(|_| begin.get(3..))
     else {
         return action;

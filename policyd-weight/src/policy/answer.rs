@@ -17,7 +17,7 @@ use crate::{
     mail::{Attributes, Mail},
     memory::Remembered,
     score::{Decision, Scoring, Verdict},
-    text::bytes,
+    text::{bytes, lower},
 };
 
 impl Policy {
@@ -36,60 +36,58 @@ impl Policy {
         attributes: &Attributes<'_>,
         told: Option<&mut Decided>,
     ) -> Result<String, NotAnswered> {
-        if attributes.request != "smtpd_access_policy" {
-            return Err(NotAnswered::Type(attributes.request.to_string()));
-        }
+        check_request(attributes)?;
         let start = now();
         let settings = self.settings();
         let config = settings.config();
         let begin = self.log.has_fields().then(Instant::now);
         let action = self.decide(&settings, attributes, told).await?;
         let action = sent(config, attributes, action);
-        if self.is_logged(config, &attributes.instance) {
-            let trace = attributes.trace(config.debug);
-            let delay = now().saturating_sub(start);
+        if self.is_logged(config, attributes) {
+            let delay = now().saturating_sub(start).to_string();
             // Not by `format!`: each request costs this line.
-            let delay = delay.to_string();
             let line = [
-                "decided action=",
-                &action,
-                "; ",
-                &trace,
-                "; delay: ",
-                &delay,
-                "s",
+                b"decided action=",
+                &*bytes(&action),
+                b"; ",
+                &attributes.trace(config.debug),
+                b"; delay: ",
+                delay.as_bytes(),
+                b"s",
             ];
-            self.log_request(&line.concat(), attributes, &action, begin);
+            self.log_request(line.concat(), attributes, &action, begin);
         }
         Ok(action)
     }
 
     /// Whether the lines of a message are written.
-    fn is_logged(&self, config: &Config, instance: &str) -> bool {
+    fn is_logged(&self, config: &Config, attributes: &Attributes<'_>) -> bool {
         let sample = config.log_sample;
-        sample.is_all() || self.log.takes_sampled(sample, &bytes(instance))
+        let instance = || attributes.instance.to_ascii_lowercase();
+        sample.is_all() || self.log.takes_sampled(sample, &instance())
     }
 
     /// The line of a request. It has fields where it is known when the request came.
     fn log_request(
         &self,
-        line: &str,
+        line: Vec<u8>,
         attributes: &Attributes<'_>,
         action: &str,
         begin: Option<Instant>,
     ) {
         let Some(begin) = begin else {
-            return self.log.info(bytes(line));
+            return self.log.info(line);
         };
+        let lower = <[u8]>::to_ascii_lowercase;
         let millis = begin.elapsed().as_secs_f64() * 1000.0;
-        let entry = Entry::new(Level::Info, bytes(line))
+        let entry = Entry::new(Level::Info, line)
             .with_id(MessageId::REQUEST)
-            .with(Field::Instance, bytes(&attributes.instance))
-            .with(Field::ClientName, bytes(&attributes.client_name))
-            .with(Field::ClientAddress, bytes(&attributes.client_address))
-            .with(Field::HeloName, bytes(&attributes.helo_name))
-            .with(Field::Sender, bytes(&attributes.sender))
-            .with(Field::Recipient, bytes(&attributes.recipient))
+            .with(Field::Instance, lower(attributes.instance))
+            .with(Field::ClientName, lower(attributes.client_name))
+            .with(Field::ClientAddress, lower(attributes.client_address))
+            .with(Field::HeloName, lower(attributes.helo_name))
+            .with(Field::Sender, lower(attributes.sender))
+            .with(Field::Recipient, lower(attributes.recipient))
             .with(Field::Action, bytes(action))
             .with(Field::Ms, format!("{millis:.1}"));
         self.log.entry(&entry);
@@ -102,6 +100,7 @@ impl Policy {
         mut told: Option<&mut Decided>,
     ) -> Result<String, NotAnswered> {
         let config = settings.config();
+        let is_told = told.is_some();
         let mut decided = |by| {
             self.counters.decided(by);
             if let Some(told) = &mut told {
@@ -135,30 +134,27 @@ impl Policy {
                 config.answer_prefix, config.cache.ham_message
             )
         };
-        match &known {
+        let soft = match known {
             Some(Known::Spam(text)) => {
                 decided(DecidedBy::SpamCache);
-                self.memory.rejected(&mail.key, Some(text), text);
-                return Ok(text.clone());
+                self.memory.rejected(&mail.key, Some(&text), &text);
+                return Ok(text);
             }
             Some(Known::Hard(rate)) => {
                 decided(DecidedBy::HamCache);
                 self.memory.accepted(&mail.key);
                 return Ok(accepted(&format!("hard: {rate}")));
             }
-            Some(Known::Soft(_)) | None => {}
-        }
+            Some(Known::Soft(rate)) => Some(rate).filter(|_| config.cache.ham_size > 0),
+            None => None,
+        };
         let deadline = Instant::now() + config.request_timeout;
         let Ok(Ok(_permit)) = timeout_at(deadline, self.under_way.acquire()).await else {
             decided(DecidedBy::Nothing);
             return Ok(settings.default_response());
         };
-        let soft = match &known {
-            Some(Known::Soft(rate)) if config.cache.ham_size > 0 => Some(rate.as_str()),
-            _ => None,
-        };
         match self
-            .score(settings, &mail, soft.is_some(), deadline)
+            .score(settings, &mail, soft.is_some(), is_told, deadline)
             .await?
         {
             ControlFlow::Continue(()) => {
@@ -173,19 +169,19 @@ impl Policy {
                     told.steps = std::mem::take(&mut decision.rows);
                 }
                 let action = decision.action.clone();
-                self.take(config, &mail, &attributes.instance, decision)
-                    .await;
+                self.take(config, &mail, attributes, decision).await;
                 Ok(action)
             }
         }
     }
 
-    /// The score of a mail. None where lists alone are to be asked, and have not decided.
+    /// The score of a mail, with its rows if somebody is told. None where lists alone are to be asked, and have not decided.
     pub(super) async fn score(
         &self,
         settings: &Settings,
         mail: &Mail,
         lists_first: bool,
+        is_told: bool,
         deadline: Instant,
     ) -> Result<ControlFlow<Decision>, NotAnswered> {
         let (config, dns) = (settings.config(), settings.dns());
@@ -205,6 +201,9 @@ impl Policy {
         };
         self.tell_dns(settings);
         let mut scoring = Scoring::new(config, mail);
+        if is_told {
+            scoring = scoring.with_rows();
+        }
         let decided = scoring.lists(&facts_of_lists);
         let considered = facts_of_lists
             .get(..scoring.lists_considered())
@@ -228,9 +227,15 @@ impl Policy {
     }
 
     /// Logs and remembers a decision.
-    async fn take(&self, config: &Config, mail: &Mail, instance: &str, decision: Decision) {
+    async fn take(
+        &self,
+        config: &Config,
+        mail: &Mail,
+        attributes: &Attributes<'_>,
+        decision: Decision,
+    ) {
         if let Some(line) = &decision.log
-            && self.is_logged(config, instance)
+            && self.is_logged(config, attributes)
         {
             self.log.info(bytes(line));
         }
@@ -256,8 +261,18 @@ impl Policy {
     }
 }
 
+pub(super) fn check_request(attributes: &Attributes<'_>) -> Result<(), NotAnswered> {
+    if attributes
+        .request
+        .eq_ignore_ascii_case(b"smtpd_access_policy")
+    {
+        return Ok(());
+    }
+    Err(NotAnswered::Type(lower(attributes.request)))
+}
+
 fn has_long_label(mail: &Mail) -> bool {
-    let names = [mail.checked_domain().unwrap_or_default(), &mail.helo];
+    let names = [mail.from_domain().unwrap_or_default(), &mail.helo];
     names
         .iter()
         .any(|name| name.contains('.') && name.split('.').any(|label| label.len() > 63))

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{
     NotAnswered, Policy,
     action::{sent, without_score},
+    answer::check_request,
 };
 use crate::{
     counters::DecidedBy,
@@ -37,9 +38,7 @@ impl Policy {
     ///
     /// [`NotAnswered`].
     pub async fn explain(&self, attributes: &Attributes<'_>) -> Result<Explanation, NotAnswered> {
-        if attributes.request != "smtpd_access_policy" {
-            return Err(NotAnswered::Type(attributes.request.to_string()));
-        }
+        check_request(attributes)?;
         let settings = self.settings();
         let config = settings.config();
         let (steps, action, rate) = match without_score(attributes) {
@@ -47,7 +46,7 @@ impl Policy {
             None => {
                 let mail = Mail::new(attributes);
                 let deadline = Instant::now() + config.request_timeout;
-                match self.score(&settings, &mail, false, deadline).await? {
+                match self.score(&settings, &mail, false, true, deadline).await? {
                     ControlFlow::Break(decision) => {
                         (decision.rows, decision.action, Some(decision.rate))
                     }

@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::timeout};
 use crate::{
     mail::Attributes,
     policy::{Decided, NotAnswered, Policy},
-    text::bytes,
+    text::{bytes, into_bytes},
 };
 
 /// Answers requests.
@@ -44,7 +44,7 @@ impl Handler for WeightHandler {
         if let Some((story, told)) = story.zip(told) {
             tell(story, &told, &answered);
         }
-        Ok(Response::new(bytes(&answered?).into_owned())?)
+        Ok(Response::new(into_bytes(answered?))?)
     }
 }
 

@@ -18,7 +18,9 @@ pub struct Decision {
     pub reject_text: Option<String>,
     /// The sum, as it is printed.
     pub rate: String,
-    /// The rows of the score.
+    /// The points of each step, in their order.
+    pub points: Vec<(&'static str, f64)>,
+    /// The rows of the score; none if they were not asked for.
     pub rows: Vec<Row>,
 }
 
@@ -137,23 +139,25 @@ impl Scoring<'_> {
 
     /// The line of the log with the score.
     pub(super) fn log_line(&self, rate: &str) -> String {
-        format!(
-            "weighted check: {}; {}; rate: {rate}",
-            self.text,
-            self.mail.trace(self.config.debug)
-        )
+        let trace = self.mail.trace(self.config.debug);
+        let parts = [
+            "weighted check: ",
+            &self.text,
+            "; ",
+            &trace,
+            "; rate: ",
+            rate,
+        ];
+        parts.concat()
     }
 
     /// What has raised the sum.
     pub(super) fn reason(&self) -> String {
-        let raises = |row: &&Row| number::read(&row.points) > 0.0;
-        let items = self
-            .rows
-            .iter()
-            .filter(raises)
-            .map(|row| format!("{}={}", row.result, row.points));
-        let reason: String = items.collect::<Vec<_>>().join(" ");
-        reason.chars().take(MAX_REASON).collect()
+        // No text is longer than its bytes: most need no count.
+        if self.reason.len() <= MAX_REASON {
+            return self.reason.clone();
+        }
+        self.reason.chars().take(MAX_REASON).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Facts of DNS about a request, before the score is made of them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use policy_dns::list::{ListError, Skipped};
 
@@ -32,13 +32,19 @@ pub enum Lookup {
     Failed,
 }
 
-/// IPv4 or IPv6.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Family {
+impl Default for Lookup {
+    fn default() -> Self {
+        Self::Answer(Vec::new())
+    }
+}
+
+/// The addresses of a name.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Addresses {
     /// Records of type A.
-    V4,
-    /// Records of type AAAA.
-    V6,
+    pub v4: Lookup,
+    /// Records of type AAAA, in full.
+    pub v6: Lookup,
 }
 
 /// What DNS has said about the names and the address of a request.
@@ -49,9 +55,9 @@ pub struct Facts {
     /// Each list of `@rhsbl_score`, in its order.
     pub domain_lists: Vec<ListFact>,
     /// The hosts that take mail for a name, in the order of the answer.
-    pub exchanges: HashMap<String, Lookup>,
-    /// The addresses of a name, IPv6 in full.
-    pub addresses: HashMap<(String, Family), Lookup>,
+    pub exchanges: BTreeMap<String, Lookup>,
+    /// The addresses of names.
+    pub addresses: BTreeMap<String, Addresses>,
     /// The names of the client's address, in lower case, without a dot at the end.
     pub pointers: Vec<String>,
     /// Whether the question for these was answered, also that there are none.
@@ -65,20 +71,20 @@ pub struct Facts {
 impl Facts {
     /// Whether any question about names and the address was answered.
     pub(super) fn any_answer(&self) -> bool {
-        let lookups = self.exchanges.values().chain(self.addresses.values());
+        let of_names = self.addresses.values().flat_map(|of| [&of.v4, &of.v6]);
+        let mut lookups = self.exchanges.values().chain(of_names);
         let is_answer = |lookup: &Lookup| matches!(lookup, Lookup::Answer(_));
-        self.pointers_answered || lookups.into_iter().any(is_answer)
+        self.pointers_answered || lookups.any(is_answer)
     }
 
     pub(super) fn exchanges(&self, name: &str) -> &Lookup {
         self.exchanges.get(name).unwrap_or(&NOTHING)
     }
 
-    pub(super) fn addresses(&self, name: &str, family: Family) -> &Lookup {
-        // A key without a copy is not possible with a pair; names are short.
-        self.addresses
-            .get(&(name.to_owned(), family))
-            .unwrap_or(&NOTHING)
+    /// IPv4 and IPv6.
+    pub(super) fn addresses(&self, name: &str) -> [&Lookup; 2] {
+        let of_name = self.addresses.get(name);
+        of_name.map_or([&NOTHING; 2], |of| [&of.v4, &of.v6])
     }
 }
 
@@ -89,12 +95,14 @@ static NOTHING: Lookup = Lookup::Answer(Vec::new());
 #[must_use]
 pub fn with_parents(name: &str) -> Vec<&str> {
     let name = name.trim_end_matches('.');
-    let starts = std::iter::once(0).chain(name.match_indices('.').map(|(dot, _)| dot + 1));
-    let names = starts
+    let last = |of: &[u8]| name.bytes().rposition(|byte| of.contains(&byte));
+    let (last_dot, last_bracket) = (last(b"."), last(b"[]"));
+    let dots = name.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
+    let starts = std::iter::once(0).chain(dots.map(|(dot, _)| dot + 1));
+    starts
+        .filter(|start| last_dot.is_some_and(|dot| *start <= dot))
+        .filter(|start| last_bracket.is_none_or(|bracket| *start > bracket))
         .filter_map(|start| name.get(start..))
-        .filter(|name| name.contains('.'));
-    names
-        .filter(|name| !name.contains(['[', ']']))
         .take(MAX_NAMES)
         .collect()
 }
@@ -117,6 +125,8 @@ mod tests {
             ("", &[]),
             ("[192.0.2.1]", &[]),
             ("192.0.2.1", &["192.0.2.1", "0.2.1", "2.1"]),
+            ("[a].acme.test", &["acme.test"]),
+            ("a..test", &["a..test", ".test"]),
         ] {
             assert_eq!(with_parents(name), expected, "{name}");
         }

@@ -22,19 +22,22 @@ impl Scoring<'_> {
             return;
         }
         let compared = self.compared();
-        let Compared {
+        let [from, helo, helo_domain] =
+            [&compared.from, &compared.helo, &compared.helo_domain].map(String::as_str);
+        self.text.extend([
+            " (check from: ",
             from,
+            " - helo: ",
             helo,
+            " - helo-domain: ",
             helo_domain,
-        } = &compared;
-        self.text.push_str(&format!(
-            " (check from: {from} - helo: {helo} - helo-domain: {helo_domain}) "
-        ));
-        let looked_up = format!("{from} in {helo}");
+            ") ",
+        ]);
+        let looked_up = [from, " in ", helo].concat();
         let (mail, scores) = (self.mail, &self.config.scores);
-        let names_agree = helo.contains(from.as_str()) || from.contains(helo.as_str());
-        let is_exchange = self.from.mx_names.contains(helo_domain.as_str());
-        let client_has_from = mail.client_name.contains(from.as_str());
+        let names_agree = helo.contains(from) || from.contains(helo);
+        let is_exchange = self.from.mx_names.contains(helo_domain);
+        let client_has_from = mail.client_name.contains(from);
         let penalty = self.from.bogus_penalty * self.from.bogus_penalty;
         let step = "sender against HELO";
         if self.helo.state == HeloState::Verified {
@@ -87,27 +90,19 @@ impl Scoring<'_> {
 
     fn compared(&self) -> Compared {
         let mail = self.mail;
-        let domain = mail.checked_domain().unwrap_or(&mail.from);
-        let registered = |name: &str| {
-            if self.config.compat {
-                None
-            } else {
-                without_suffix(name)
-            }
+        let domain = mail.from_domain().unwrap_or(&mail.from);
+        let registered = |name| {
+            let is_known = !self.config.compat;
+            is_known.then(|| without_suffix(name)).flatten()
         };
-        let from = match registered(domain) {
-            Some(name) => last_label(&name).to_owned(),
-            None => match by_pattern(domain) {
-                Some(name) => last_label(name).to_owned(),
-                None => domain.to_owned(),
-            },
-        };
-        let helo = registered(&mail.helo)
-            .unwrap_or_else(|| by_pattern(&mail.helo).unwrap_or(&mail.helo).to_owned());
+        let without_registry = |name| registered(name).or_else(|| by_pattern(name));
+        let from = without_registry(domain).map_or(domain, last_label);
+        let helo = without_registry(&mail.helo).unwrap_or(&mail.helo);
+        let dotted = |name| [".", name, "."].concat();
         Compared {
-            from: format!(".{from}."),
-            helo_domain: format!(".{}.", last_label(&helo)),
-            helo: format!(".{helo}."),
+            from: dotted(from),
+            helo_domain: dotted(last_label(helo)),
+            helo: dotted(helo),
         }
     }
 }
@@ -117,15 +112,18 @@ fn last_label(name: &str) -> &str {
 }
 
 /// The name without its public suffix.
-fn without_suffix(name: &str) -> Option<String> {
+fn without_suffix(name: &str) -> Option<&str> {
     let parsed = Name::parse(name.as_bytes()).ok()?;
     let is_numeric = name
         .bytes()
         .all(|byte| byte.is_ascii_digit() || b".[]:".contains(&byte));
     let registered = RegisteredDomain::of(&parsed).filter(|_| !is_numeric)?;
     let suffix = registered.name().labels().count().checked_sub(1)?;
-    let labels: Vec<_> = name.trim_end_matches('.').split('.').collect();
-    Some(labels.get(..labels.len().checked_sub(suffix)?)?.join("."))
+    let mut rest = name.trim_end_matches('.');
+    for _ in 0..suffix {
+        rest = rest.rsplit_once('.')?.0;
+    }
+    Some(rest)
 }
 
 /// The name without what looks like the name of its registry: `.xx.yy`, `.com.xx`, `.org.xx`, `.net.xx`, or two to
@@ -176,7 +174,7 @@ mod tests {
             ("localhost", None),
             ("192.0.2.1", None),
         ] {
-            assert_eq!(without_suffix(name).as_deref(), expected, "{name}");
+            assert_eq!(without_suffix(name), expected, "{name}");
         }
     }
 }

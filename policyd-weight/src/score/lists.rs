@@ -42,10 +42,12 @@ impl<'a> Scoring<'a> {
         let config = self.config;
         let zone = list.shown();
         // The Perl program takes a list that does not answer for one that does not have the client.
-        let without_answer = if config.compat {
-            list.miss.clone()
-        } else {
-            Score::of(0.0)
+        let without_answer = || {
+            if config.compat {
+                list.miss.clone()
+            } else {
+                Score::of(0.0)
+            }
         };
         match fact {
             ListFact::Listed { is_trusted } => {
@@ -54,16 +56,16 @@ impl<'a> Scoring<'a> {
             }
             ListFact::NotListed => {
                 self.dns_has_answered = true;
-                let item = format!("NOT_IN_{}", list.name);
                 if config.log_bad_lists_only && list.miss.value == 0.0 {
                     self.row("list", zone, "not listed", &list.miss);
                 } else {
-                    self.add("list", zone, &item, &list.miss);
+                    let item = &list.name;
+                    self.add("list", zone, format_args!("NOT_IN_{item}"), &list.miss);
                 }
             }
             ListFact::Error(error) => {
-                self.dns_error(&format!("{zone} lookups"))?;
-                self.without_answer(list, "ERR", &error.to_string(), &without_answer);
+                self.dns_error(format_args!("{zone} lookups"))?;
+                self.without_answer(list, "ERR", &error.to_string(), &without_answer());
             }
             ListFact::Skipped(Skipped::Dead) if config.log_bad_lists_only => {
                 self.row("list", zone, "dead", &Score::of(0.0))
@@ -76,11 +78,11 @@ impl<'a> Scoring<'a> {
                 if why == Skipped::Errors {
                     self.lists_away.push(zone);
                 }
-                self.without_answer(list, "SKIP", &why.to_string(), &without_answer);
+                self.without_answer(list, "SKIP", &why.to_string(), &without_answer());
             }
             ListFact::NoAddress => {
                 let why = "the client has no address";
-                self.without_answer(list, "SKIP", why, &without_answer);
+                self.without_answer(list, "SKIP", why, &without_answer());
             }
         }
         ControlFlow::Continue(())
@@ -100,7 +102,7 @@ impl<'a> Scoring<'a> {
     fn add_in_parentheses(&mut self, zone: &str, item: &str, why: &str, score: &Score) {
         self.text.push_str(&format!(" {item}({}){why}", score.text));
         self.rate += score.value;
-        self.row("list", zone, &format!("{item}{why}"), score);
+        self.row("list", zone, format_args!("{item}{why}"), score);
     }
 
     /// Where DNS has answered nothing at all, lists that are skipped after errors are as good as lists that do not answer:
@@ -111,7 +113,7 @@ impl<'a> Scoring<'a> {
             return ControlFlow::Continue(());
         }
         for zone in std::mem::take(&mut self.lists_away) {
-            self.dns_error(&format!("{zone} lookups"))?;
+            self.dns_error(format_args!("{zone} lookups"))?;
         }
         ControlFlow::Continue(())
     }
@@ -121,7 +123,7 @@ impl<'a> Scoring<'a> {
         self.add(
             "list",
             list.shown(),
-            &format!("IN_{}", list.name),
+            format_args!("IN_{}", list.name),
             &list.hit,
         );
         if is_trusted {
@@ -181,16 +183,16 @@ impl<'a> Scoring<'a> {
                     let score = number::round((list.hit.value + penalty) + self.list_sum / 2.0);
                     self.add_number(
                         "domain list",
-                        &format!("{domain} in {zone}"),
-                        &format!("IN_{}", list.name),
+                        format_args!("{domain} in {zone}"),
+                        format_args!("IN_{}", list.name),
                         score,
                     );
                     self.rate = number::round(self.rate);
                     self.lists_message.push_str(&format!("; in {zone}"));
                 }
-                ListFact::Error(_) => self.dns_error(&format!("{zone} lookups"))?,
+                ListFact::Error(_) => self.dns_error(format_args!("{zone} lookups"))?,
                 ListFact::Skipped(Skipped::Errors) if !config.compat && !self.dns_has_answered => {
-                    self.dns_error(&format!("{zone} lookups"))?;
+                    self.dns_error(format_args!("{zone} lookups"))?;
                 }
                 ListFact::NotListed | ListFact::Skipped(_) | ListFact::NoAddress => {}
             }

@@ -28,9 +28,12 @@ mod reverse;
 mod sender;
 
 pub use decision::{Cached, Decision, Verdict};
-pub use facts::{Facts, Family, ListFact, Lookup, with_parents};
+pub use facts::{Addresses, Facts, ListFact, Lookup, with_parents};
 
-use std::ops::ControlFlow;
+use std::{
+    fmt::{self, Display, Write},
+    ops::ControlFlow,
+};
 
 use crate::{
     config::{Config, Score},
@@ -72,7 +75,12 @@ pub struct Scoring<'a> {
     lists_away: Vec<&'a str>,
     /// Whether DNS has answered anything that was asked about this request.
     dns_has_answered: bool,
-    rows: Vec<Row>,
+    /// Made where somebody is shown them.
+    rows: Option<Vec<Row>>,
+    /// The points of each step.
+    points: Vec<(&'static str, f64)>,
+    /// The items that have raised the sum.
+    reason: String,
     helo: Helo,
     from: From,
     /// Parts of a reject's text.
@@ -133,7 +141,7 @@ impl<'a> Scoring<'a> {
         Self {
             config,
             mail,
-            text: String::new(),
+            text: String::with_capacity(TEXT),
             rate: 0.0,
             list_sum: 0.0,
             list_hits: 0.0,
@@ -142,7 +150,9 @@ impl<'a> Scoring<'a> {
             lists_considered: 0,
             lists_away: vec![],
             dns_has_answered: false,
-            rows: vec![],
+            rows: None,
+            points: Vec::with_capacity(POINTS),
+            reason: String::new(),
             helo: Helo {
                 state: if mail.helo_is_address {
                     HeloState::Verified
@@ -159,6 +169,15 @@ impl<'a> Scoring<'a> {
         }
     }
 
+    /// The same, with the rows of the decision.
+    #[must_use]
+    pub fn with_rows(self) -> Self {
+        Self {
+            rows: Some(vec![]),
+            ..self
+        }
+    }
+
     /// Whether a list that counts has the client.
     #[must_use]
     pub fn is_listed(&self) -> bool {
@@ -169,12 +188,6 @@ impl<'a> Scoring<'a> {
     #[must_use]
     pub fn lists_considered(&self) -> usize {
         self.lists_considered
-    }
-
-    /// The rows so far.
-    #[must_use]
-    pub fn rows(&self) -> &[Row] {
-        &self.rows
     }
 
     /// Steps 8 to 23.
@@ -203,29 +216,55 @@ impl<'a> Scoring<'a> {
     }
 
     /// Adds an item: its text is that of the score.
-    fn add(&mut self, step: &'static str, looked_up: &str, item: &str, score: &Score) {
-        self.text.extend([" ", item, "=", &score.text]);
+    fn add(
+        &mut self,
+        step: &'static str,
+        looked_up: impl Display,
+        item: impl Display,
+        score: &Score,
+    ) {
+        // Writing to a string does not fail.
+        _ = write!(self.text, " {item}={}", score.text);
         self.rate += score.value;
         self.row(step, looked_up, item, score);
     }
 
     /// Adds an item with a computed score.
-    fn add_number(&mut self, step: &'static str, looked_up: &str, item: &str, score: f64) {
+    fn add_number(
+        &mut self,
+        step: &'static str,
+        looked_up: impl Display,
+        item: impl Display,
+        score: f64,
+    ) {
         self.add(step, looked_up, item, &Score::of(score));
     }
 
-    fn row(&mut self, step: &'static str, looked_up: &str, result: &str, score: &Score) {
-        self.rows.push(Row {
-            step,
-            looked_up: looked_up.to_owned(),
-            result: result.to_owned(),
-            points: score.text.clone(),
-            sum: self.rate,
-        });
+    fn row(
+        &mut self,
+        step: &'static str,
+        looked_up: impl Display,
+        result: impl Display,
+        score: &Score,
+    ) {
+        self.points.push((step, score.value));
+        if score.value > 0.0 {
+            let blank = if self.reason.is_empty() { "" } else { " " };
+            _ = write!(self.reason, "{blank}{result}={}", score.text);
+        }
+        if let Some(rows) = &mut self.rows {
+            rows.push(Row {
+                step,
+                looked_up: looked_up.to_string(),
+                result: result.to_string(),
+                points: score.text.clone(),
+                sum: self.rate,
+            });
+        }
     }
 
     /// An error of DNS: after too many of them the request is let through.
-    fn dns_error(&mut self, of: &str) -> ControlFlow<Decision> {
+    fn dns_error(&mut self, of: fmt::Arguments<'_>) -> ControlFlow<Decision> {
         let is_last = self.dns_errors_left <= 1.0;
         self.dns_errors_left -= 1.0;
         if !is_last {
@@ -242,20 +281,20 @@ impl<'a> Scoring<'a> {
 
     /// Steps of our own, without a score by default.
     fn optional(&mut self, facts: &Facts) {
-        let config = self.config;
+        let (config, mail) = (self.config, self.mail);
         if let Some((result, score)) = scored(&config.spf_scores, facts.spf.as_deref()) {
             self.add(
                 "SPF",
-                &self.mail.from.clone(),
-                &format!("SPF_{}", result.to_ascii_uppercase()),
+                &mail.from,
+                format_args!("SPF_{}", result.to_ascii_uppercase()),
                 score,
             );
         }
         if let Some((country, score)) = scored(&config.country_scores, facts.country.as_deref()) {
             self.add(
                 "country",
-                &self.mail.ip.clone(),
-                &format!("COUNTRY_{}", country.to_ascii_uppercase()),
+                &mail.ip,
+                format_args!("COUNTRY_{}", country.to_ascii_uppercase()),
                 score,
             );
         }
@@ -270,7 +309,8 @@ impl<'a> Scoring<'a> {
             cached: None,
             reject_text: None,
             rate: number::print(self.rate),
-            rows: std::mem::take(&mut self.rows),
+            points: std::mem::take(&mut self.points),
+            rows: self.rows.take().unwrap_or_default(),
         }
     }
 }
@@ -281,6 +321,11 @@ fn scored<'a>(scores: &'a [(String, Score)], found: Option<&str>) -> Option<&'a 
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(found))
 }
+
+/// Most texts of items are shorter.
+const TEXT: usize = 512;
+/// Most scores have fewer.
+const POINTS: usize = 16;
 
 #[cfg(test)]
 mod tests;

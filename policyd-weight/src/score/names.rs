@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Decision, Facts, Family, HeloState, Lookup, Scoring, with_parents};
+use super::{Decision, Facts, HeloState, Lookup, Scoring, with_parents};
 use crate::{config::Score, mail::bracketed_address, number};
 
 /// Whose name is looked at.
@@ -34,16 +34,16 @@ impl Scoring<'_> {
     pub(super) fn names(&mut self, facts: &Facts) -> ControlFlow<Decision> {
         let mail = self.mail;
         let mut found = Found::default();
-        if let Some(domain) = &mail.from_domain
+        if let Some(domain) = mail.from_domain()
             && bracketed_address(&format!("[{domain}]")).is_some_and(|address| address == mail.ip)
         {
-            self.from.addresses.push_str(&format!(" {domain}"));
+            self.from.addresses.extend([" ", domain]);
             found.client = true;
             self.helo.state = HeloState::Verified;
         }
-        self.from.all_addresses.push_str(&format!(" {}", mail.helo));
+        self.from.all_addresses.extend([" ", mail.helo.as_str()]);
         let sides = [
-            (Side::From, mail.checked_domain().unwrap_or_default()),
+            (Side::From, mail.from_domain().unwrap_or_default()),
             (Side::Helo, &mail.helo),
         ];
         'sides: for (side, name) in sides {
@@ -71,7 +71,7 @@ impl Scoring<'_> {
     ) -> ControlFlow<Decision> {
         let exchanges = match facts.exchanges(name) {
             Lookup::Failed => {
-                return self.dns_error(&format!("{} MX lookups for {name}", side.as_str()));
+                return self.dns_error(format_args!("{} MX lookups for {name}", side.as_str()));
             }
             Lookup::Answer(exchanges) => exchanges,
         };
@@ -108,24 +108,27 @@ impl Scoring<'_> {
         facts: &Facts,
         found: &mut Found,
     ) -> ControlFlow<Decision> {
-        for family in [Family::V4, Family::V6] {
-            let addresses = match facts.addresses(exchange, family) {
+        for lookup in facts.addresses(exchange) {
+            let addresses = match lookup {
                 Lookup::Failed => {
-                    self.dns_error(&format!("{} MX -> A lookups", side.as_str()))?;
+                    self.dns_error(format_args!("{} MX -> A lookups", side.as_str()))?;
                     continue;
                 }
                 Lookup::Answer(addresses) => addresses,
             };
             for address in addresses {
                 if side == Side::From {
-                    self.from.mx_names.push_str(&format!(".{exchange} "));
-                    self.from.addresses.push_str(&format!(" {address}"));
+                    self.from.mx_names.extend([".", exchange, " "]);
+                    self.from.addresses.extend([" ", address.as_str()]);
                 }
-                self.from.all_addresses.push_str(&format!(" {address}"));
+                self.from.all_addresses.extend([" ", address.as_str()]);
                 if *address == self.mail.ip {
-                    let score = self.config.scores.helo_from_mx_eq_ip.miss.clone();
-                    let item = format!("CL_IP_EQ_{}_MX", side.as_str());
-                    self.add("names", &format!("MX {exchange}"), &item, &score);
+                    self.add(
+                        "names",
+                        format_args!("MX {exchange}"),
+                        format_args!("CL_IP_EQ_{}_MX", side.as_str()),
+                        &self.config.scores.helo_from_mx_eq_ip.miss,
+                    );
                     found.client = true;
                     self.from.is_mx |= side == Side::From;
                     self.from.mx_ok = true;
@@ -145,10 +148,10 @@ impl Scoring<'_> {
         facts: &Facts,
         found: &mut Found,
     ) -> ControlFlow<Decision> {
-        for family in [Family::V4, Family::V6] {
-            let addresses = match facts.addresses(name, family) {
+        for lookup in facts.addresses(name) {
+            let addresses = match lookup {
                 Lookup::Failed => {
-                    self.dns_error(&format!("{} A lookup for {name}", side.as_str()))?;
+                    self.dns_error(format_args!("{} A lookup for {name}", side.as_str()))?;
                     continue;
                 }
                 Lookup::Answer(addresses) => addresses,
@@ -156,16 +159,15 @@ impl Scoring<'_> {
             for address in addresses {
                 let counts = !self.config.ignores_private || !has_private(address);
                 if side == Side::From && counts {
-                    self.from.addresses.push_str(&format!(" {address}"));
+                    self.from.addresses.extend([" ", address.as_str()]);
                 }
-                self.from.all_addresses.push_str(&format!(" {address}"));
+                self.from.all_addresses.extend([" ", address.as_str()]);
                 if *address == self.mail.ip {
-                    let score = self.config.scores.helo.miss.clone();
                     self.add(
                         "names",
-                        &format!("address of {name}"),
-                        &format!("CL_IP_EQ_{}_IP", side.as_str()),
-                        &score,
+                        format_args!("address of {name}"),
+                        format_args!("CL_IP_EQ_{}_IP", side.as_str()),
+                        &self.config.scores.helo.miss,
                     );
                     found.client = true;
                     found.bad_mx = false;
@@ -181,10 +183,8 @@ impl Scoring<'_> {
     /// Whether the sender's domain has no address, or a private one.
     fn has_bogus_domain(&self) -> bool {
         let addresses = &self.from.addresses;
-        !addresses.contains(|c: char| c.is_ascii_digit())
-            || PRIVATE
-                .iter()
-                .any(|private| addresses.contains(&format!(" {private}")))
+        let is_private = |address: &str| PRIVATE.iter().any(|begin| address.starts_with(begin));
+        !addresses.contains(|c: char| c.is_ascii_digit()) || addresses.split(' ').any(is_private)
     }
 
     /// Step 9: the client's network has one of the addresses, or the HELO name is wrong.
@@ -193,7 +193,8 @@ impl Scoring<'_> {
         let scores = &self.config.scores;
         if !found && self.from.any_answer {
             let (near, far) = (mail.network(false), mail.network(true));
-            let has = |network: &str| self.from.all_addresses.contains(&format!(" {network}"));
+            let addresses = &self.from.all_addresses;
+            let has = |network: &str| addresses.contains(&[" ", network].concat());
             if has(&near) {
                 self.helo.state = HeloState::Verified;
                 self.add(

@@ -16,14 +16,14 @@ impl Scoring<'_> {
         let names = facts.pointers.iter().take_while(|name| !is_like_mail(name));
         let mut names = names.filter(|name| helo_has_numbers || is_like_dialup(name));
         if let Some(name) = names.next() {
-            let score = self.config.scores.client_seems_dialup.hit.clone();
+            let score = &self.config.scores.client_seems_dialup.hit;
             self.client_seems_dialup = true;
             self.list_sum += score.value;
             self.add(
                 "client",
-                &format!("name of {}: {name}", self.mail.ip),
+                format_args!("name of {}: {name}", self.mail.ip),
                 "CL_SEEMS_DIALUP",
-                &score,
+                score,
             );
         }
     }
@@ -35,7 +35,7 @@ impl Scoring<'_> {
         }
         let mail = self.mail;
         let scores = &self.config.scores.client_ip_eq_helo;
-        let looked_up = format!("name of {}", mail.ip);
+        let looked_up = ["name of ", &mail.ip].concat();
         let found = facts.pointers.iter().find_map(|name| {
             let name = name.trim_end_matches('.');
             if name == mail.helo {
@@ -113,7 +113,7 @@ fn second_level(name: &str) -> &str {
 
 /// Whether a name has a label, or some in a row, but as its last.
 fn has_label(name: &str, label: &str) -> bool {
-    let inner = format!(".{label}.");
+    let inner = [".", label, "."].concat();
     name.strip_prefix(label)
         .is_some_and(|rest| rest.starts_with('.'))
         || name.contains(&inner)

@@ -24,11 +24,11 @@ impl Scoring<'_> {
         {
             return;
         }
-        let domain = mail.from_domain.as_deref().unwrap_or_default();
+        let domain = mail.from_domain().unwrap_or_default();
         let score = self.config.scores.helo_from_mx_eq_ip.hit.value + self.list_sum;
         self.relay_message = format!("; please relay via your ISP ({domain})");
         self.add_number("client", domain, "CLIENT_NOT_MX/A_FROM_DOMAIN", score);
-        if !self.from.addresses.contains(&mail.network(false)) {
+        if !self.from.addresses.contains(&*mail.network(false)) {
             self.add_number("client", domain, "CLIENT/24_NOT_MX/A_FROM_DOMAIN", score);
         }
     }

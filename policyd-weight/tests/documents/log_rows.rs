@@ -77,7 +77,12 @@ fn each_line_of_the_log_has_its_row() {
     assert!(lines.len() > 15, "{lines:?}");
     for (place, literal) in lines {
         // One of `own`: its text is made elsewhere.
-        let made = ["error.to_string()", "bytes(line)", "one_line(&report)"];
+        let made = [
+            "error.to_string()",
+            "bytes(line)",
+            "answer.rs: .info(line)",
+            "one_line(&report)",
+        ];
         if made.iter().any(|made| place.contains(made)) {
             continue;
         }

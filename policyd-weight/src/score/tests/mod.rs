@@ -21,7 +21,8 @@ use crate::{config::DefaultSet, mail::Attributes, perl::evaluate};
 struct Row {
     mail: [&'static str; 4],
     lists: &'static str,
-    /// `MX name=host,host`, `A name=address`, `AAAA name=address`, `!MX name`, `!A name`, `PTR name`.
+    /// `MX name=host,host`, `A name=address`, `AAAA name=address`, `!MX name`, `!A name`, `!AAAA name`,
+    /// `PTR name`.
     dns: &'static str,
     score: &'static str,
 }
@@ -38,11 +39,11 @@ fn config(compat: bool, text: &str) -> Config {
 
 fn mail([address, name, helo, sender]: [&str; 4]) -> Mail {
     Mail::new(&Attributes {
-        client_address: address.into(),
-        client_name: name.into(),
-        helo_name: helo.into(),
-        sender: sender.into(),
-        recipient: "dave@rcpt.test".into(),
+        client_address: address.as_bytes(),
+        client_name: name.as_bytes(),
+        helo_name: helo.as_bytes(),
+        sender: sender.as_bytes(),
+        recipient: b"dave@rcpt.test",
         ..Attributes::default()
     })
 }
@@ -78,9 +79,10 @@ fn facts(text: &str) -> Facts {
         match kind {
             "MX" => drop(facts.exchanges.insert(name, found)),
             "!MX" => drop(facts.exchanges.insert(name, Lookup::Failed)),
-            "A" => drop(facts.addresses.insert((name, Family::V4), found)),
-            "AAAA" => drop(facts.addresses.insert((name, Family::V6), found)),
-            "!A" => drop(facts.addresses.insert((name, Family::V4), Lookup::Failed)),
+            "A" => facts.addresses.entry(name).or_default().v4 = found,
+            "AAAA" => facts.addresses.entry(name).or_default().v6 = found,
+            "!A" => facts.addresses.entry(name).or_default().v4 = Lookup::Failed,
+            "!AAAA" => facts.addresses.entry(name).or_default().v6 = Lookup::Failed,
             "PTR" => {
                 facts.pointers.push(name);
                 facts.pointers_answered = true;
