@@ -1,6 +1,10 @@
 //! The user, the groups, the root and the files of the process: the check says what a start would fail at.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
+};
 
 use policy_testing::{
     port::Port,
@@ -124,6 +128,39 @@ fn an_address_that_another_program_has_is_said_and_not_one_of_the_daemon_that_ru
     let process = format!(" (process {})\n", std::process::id());
     assert!(checked.err.ends_with(&process), "{checked:?}");
     drop(other);
+    let _running = world.serve(&[]);
+    assert_eq!(world.run(&["--check-config"]).err, "");
+}
+
+#[test]
+fn a_unix_socket_that_another_program_has_is_said_and_not_one_of_the_daemon_that_runs() {
+    let hosts = format!(
+        "<VirtualHost PORT>\nname=a\n{ACTION}</VirtualHost>\n<VirtualHost @TMP@requests>\nname=b\n{ACTION}</VirtualHost>\n"
+    );
+    let config = |place: &str| {
+        format!("control = unix:{place}\nport = \"PORT, @TMP@requests|unix\"\n{hosts}")
+    };
+    let world = World::new(&config("@TMP@control"));
+    let bind = |name: &str| UnixListener::bind(world.path(name)).unwrap();
+    let others = ["control", "requests"].map(bind);
+    // A link leads to the same place.
+    std::os::unix::fs::symlink(world.path(""), world.path("link")).unwrap();
+    for place in ["@TMP@control", "@TMP@link/control"] {
+        world.configure(&config(place));
+        let checked = world.run(&["--check-config"]);
+        assert_eq!(checked.code, Some(0), "{checked:?}");
+        for (key, name) in [("control", place), ("port", "@TMP@requests")] {
+            let path = name.replace("@TMP@", &world.path("").display().to_string());
+            let said = format!("warning: `{key}`: another program listens at `unix:{path}");
+            let process = format!(" (process {})", std::process::id());
+            let mut lines = checked.err.lines();
+            let is_said = lines.any(|line| line.contains(&said) && line.ends_with(&process));
+            assert!(is_said, "{said}: {checked:?}");
+        }
+    }
+    drop(others);
+    world.configure(&config("@TMP@control"));
+    assert_eq!(world.run(&["--check-config"]).err, "");
     let _running = world.serve(&[]);
     assert_eq!(world.run(&["--check-config"]).err, "");
 }

@@ -6,10 +6,48 @@ use policy_testing::{
     NameServer,
     admin::{address, get, value},
     eventually, own_address,
-    process::Signal,
+    port::Port,
+    process::{Process, Signal, SilentNameServer},
 };
 
 use super::daemon::Daemon;
+
+#[test]
+fn a_name_to_listen_at_is_waited_for_once_by_a_check_and_by_a_reload() {
+    let server = SilentNameServer::start();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mtpolicyd.conf");
+    let port = Port::any();
+    let number = port.number();
+    let host = format!(
+        "<VirtualHost {number}>\nname = test\n<Plugin a>\nmodule = Action\naction = dunno\n</Plugin>\n</VirtualHost>\n"
+    );
+    let config = |admin: &str| {
+        let text = format!("port = 127.0.0.1:{number}\nadmin = {admin}\n{host}");
+        fs::write(&path, text).unwrap();
+    };
+    config("inet:admin.example:7");
+    let mut command = server.command(env!("CARGO_BIN_EXE_mtpolicyd"));
+    let checked = Process::of(command.args(["--check-config", "-c"]).arg(&path)).end();
+    let said = "`inet:admin.example:7` cannot be bound on this machine as it is: admin.example is not found in time; each start looks it up again\n";
+    assert!(checked.err.ends_with(said), "{checked:?}");
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert_eq!(server.questions(), 2);
+
+    config("inet:127.0.0.1:0");
+    let mut command = server.command(env!("CARGO_BIN_EXE_mtpolicyd"));
+    let daemon = Process::of(command.args(["-f", "-c"]).arg(&path));
+    assert!(
+        daemon.err.wait_lines(1, "listening on "),
+        "{}",
+        daemon.err.text()
+    );
+    config("inet:admin.example:7");
+    daemon.signal(Signal::HUP);
+    let said = "reload: the configuration is reloaded";
+    assert!(daemon.err.wait_lines(1, said), "{}", daemon.err.text());
+    assert_eq!(server.questions(), 2);
+}
 
 /// Once name servers are back lists are asked at once, with a self-test and without, also after another outage.
 #[test]

@@ -19,7 +19,7 @@ pub use file::{Loaded, Source, find, load};
 pub(crate) use file::{MAX_FILE, load_past_faults};
 pub use finding::Finding;
 pub use list_option::ListOption;
-pub(crate) use listeners::control_path;
+pub(crate) use listeners::{control_path, other_listeners};
 pub(crate) use name_servers::name_servers;
 pub(crate) use options::{fixed_options, number_of};
 
