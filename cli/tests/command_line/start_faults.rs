@@ -306,6 +306,82 @@ fn what_whoever_checks_has_no_right_to_is_a_warning() {
     assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""));
 }
 
+/// Who may not connect to it cannot know that it is one.
+#[test]
+fn a_stale_socket_that_whoever_checks_may_not_replace_is_a_warning() {
+    if !is_root() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let theirs = directory(dir.path(), "theirs", NOBODY, 0o755);
+    let sticky = directory(dir.path(), "sticky", 0, 0o1777);
+    let stale = |directory: &Path, mode| {
+        let path = directory.join("socket");
+        _ = fs::remove_file(&path);
+        drop(UnixListener::bind(&path).unwrap());
+        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        format!("--control=unix:{}", path.display())
+    };
+    for (directory, mode, refused) in [
+        (&theirs, 0o777, None),
+        (
+            &theirs,
+            0o755,
+            Some((
+                "this user may not connect to the socket that is there",
+                "Permission denied",
+            )),
+        ),
+        (
+            &sticky,
+            0o777,
+            Some((
+                "the socket that is there is another user's, and the sticky bit of its directory keeps it",
+                "Operation not permitted",
+            )),
+        ),
+    ] {
+        let control = stale(directory, mode);
+        let args = ["-sa=127.0.0.1:1", "--listen=inet:127.0.0.1:0", &control];
+        let check = || {
+            run(
+                hapolicy(),
+                &[&args[..], &["--check-config", "--quiet"]].concat(),
+            )
+        };
+        // Root may do all that.
+        assert_eq!(check().err, "");
+        as_user(NOBODY, || {
+            let checked = check();
+            let begin = control.replace('=', " ");
+            let warning = refused.map(|(why, _)| format!("hapolicy: warning: {begin}: {why}"));
+            assert!(
+                checked
+                    .err
+                    .starts_with(&warning.clone().unwrap_or_default()),
+                "{checked:?}"
+            );
+            assert_eq!(
+                (checked.code, checked.err.is_empty()),
+                (Some(0), warning.is_none())
+            );
+            if let Some((_, why)) = refused {
+                let started = run(hapolicy(), &args);
+                assert_eq!(started.code, Some(71), "{started:?}");
+                assert!(started.err.contains(why), "{started:?}");
+            } else {
+                let daemon = Process::start(hapolicy(), &[&args[..], &["--stdout"]].concat());
+                assert!(
+                    daemon.out.wait_lines(1, "listening on "),
+                    "{}",
+                    daemon.out.text()
+                );
+            }
+        });
+    }
+}
+
 /// Its own unit makes it, where there are units.
 #[test]
 fn the_directory_of_the_programs_own_unit_is_missed_where_systemd_does_not_run() {
