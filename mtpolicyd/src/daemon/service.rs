@@ -131,8 +131,12 @@ impl Service for MtpolicydService {
         }
         let endpoints = self.endpoints.get().map_or(&[][..], Vec::as_slice);
         if let Some(endpoint) = left_without_host(&previous, &config, endpoints, !self.compat) {
+            let why = match endpoint {
+                Endpoint::Unix(_) if config.hosts.len() > 1 => ", as several ports have one",
+                _ => "",
+            };
             let text = format!(
-                "reload: there is no <VirtualHost> for requests that come to {endpoint} any more: the configuration of before stays"
+                "reload: there is no <VirtualHost> for requests that come to {endpoint} any more{why}: the configuration of before stays"
             );
             journal.line(0, &text);
             return self.keep(&text, said);
