@@ -1,7 +1,8 @@
 //! Ours beside the Perl program, round by round: processor time of a request over 1 and 16 kept connections, and the time of an
 //! answer while DNS takes 20 ms.
 //!
-//! `cargo bench -p policyd-weight --features interop`, as root, with Debian's package `policyd-weight`.
+//! `cargo bench -p policyd-weight --features interop --bench beside_perl [-- WORD]`, as root, with Debian's package `policyd-weight`;
+//! only flows with this word in their names.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -23,12 +24,10 @@ use std::{
     array, fs,
     os::unix::fs::PermissionsExt,
     path::Path,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
-    thread,
     time::{Duration, Instant},
 };
 
-use policy_testing::NameServer;
+use policy_testing::{NameServer, load::Load};
 
 use crate::{
     program::{Kind, Program},
@@ -38,17 +37,20 @@ use crate::{
 const ZONE: &str = include_str!("../tests/transcripts/zone.txt");
 
 fn main() {
+    let words: Vec<_> = std::env::args().skip(1).collect();
     // As a test it would take root and the Perl program as well.
-    if std::env::args().any(|word| word == "--test") {
+    if words.iter().any(|word| word == "--test") {
         return;
     }
+    let only = words.iter().find(|word| !word.starts_with('-'));
     let directory = tempfile::tempdir().expect("a directory");
     world::enter(directory.path());
     let _log = Syslog::bind(Path::new("/dev/log"));
     fs::set_permissions("/dev/log", fs::Permissions::from_mode(0o666)).expect("a mode");
     println!("| | connections | Perl us | ours us | ratio | wanted |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");
-    for flow in FLOWS {
+    let is_asked = |flow: &&Flow| only.is_none_or(|word| flow.name.contains(&**word));
+    for flow in FLOWS.iter().filter(is_asked) {
         for connections in [1, 16] {
             let rounds = processor_times(flow, connections);
             let [perl, ours] = [0, 1].map(|kind| median(rounds.iter().map(|times| times[kind])));
@@ -117,8 +119,23 @@ fn processor_times(flow: &Flow, connections: usize) -> [[f64; 2]; ROUNDS] {
         Program::start(KINDS[kind], kind as u16, "bench", "127.0.4.1", flow.config)
     });
     let ours = programs[1].child.id();
-    let count = AtomicUsize::new(0);
-    let load = |program: &Program, time| ask(program, connections, flow.attributes, &count, time);
+    // Each request is about a mail of its own.
+    let mut mail = 0;
+    let mut load = |program: &Program, time| {
+        let server = ([127, 0, 0, 1], program.port).into();
+        let load = Load {
+            server,
+            connections,
+            time,
+        };
+        let answers = load.run(|_, _| {
+            mail += 1;
+            request(flow.attributes, mail)
+        });
+        let answers = answers.expect("a connection");
+        assert_eq!(answers.failed, 0, "requests were not answered");
+        answers.answered
+    };
     for program in &programs {
         // The caches know the client after that.
         load(program, ROUND / 10);
@@ -129,32 +146,6 @@ fn processor_times(flow: &Flow, connections: usize) -> [[f64; 2]; ROUNDS] {
             let answered = load(&programs[kind], ROUND);
             (ticks(ours)[kind] - before) * TICK / answered as f64
         })
-    })
-}
-
-/// Asks over so many connections for a while: how many answers there were.
-fn ask(
-    program: &Program,
-    connections: usize,
-    attributes: &str,
-    count: &AtomicUsize,
-    time: Duration,
-) -> usize {
-    let client = || {
-        let mut connection = program.connect();
-        let (begin, mut answered) = (Instant::now(), 0);
-        while begin.elapsed() < time {
-            // Each is about a mail of its own.
-            let request = request(attributes, count.fetch_add(1, Relaxed));
-            connection.ask(&request).expect("an answer");
-            answered += 1;
-        }
-        answered
-    };
-    thread::scope(|scope| {
-        let clients: Vec<_> = (0..connections).map(|_| scope.spawn(client)).collect();
-        let answered = clients.into_iter().map(|client| client.join());
-        answered.map(|answered| answered.expect("a client")).sum()
     })
 }
 

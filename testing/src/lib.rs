@@ -1,8 +1,9 @@
 //! Programs as processes, and peers that misbehave on demand, for tests and benchmarks.
 //!
 //! Each feature holds one kind, so that the tests of a crate build no more than they use: `process` for real programs on
-//! real sockets, `pipe` for policy servers within the test, `servers` for real servers of stores, `dns` for a name server that lies. Nothing here is for use outside of this repository, and
-//! anything may panic: a test that cannot go on has failed.
+//! real sockets, `pipe` for policy servers within the test, `servers` for real servers of stores, `dns` for a name server that
+//! lies, `load` for many requests at once. Nothing here is for use outside of this repository, and anything may panic: a test
+//! that cannot go on has failed.
 #![allow(
     missing_docs,
     reason = "names say what most items do; the rest has a comment"
@@ -22,6 +23,8 @@ pub use free_port::{free_port, free_port_and_bus};
 pub mod geoip;
 #[cfg(feature = "process")]
 pub mod handover;
+#[cfg(feature = "load")]
+pub mod load;
 #[cfg(feature = "process")]
 pub mod mail_system;
 pub mod mmdb;

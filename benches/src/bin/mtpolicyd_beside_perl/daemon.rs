@@ -6,17 +6,20 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use policy_benches::{endpoint::Endpoint, process::Process};
-use policy_testing::port::Port;
+use policy_testing::{
+    load::{Answers, Load},
+    port::Port,
+};
 use tempfile::TempDir;
 
 use crate::{
-    case::{Case, Need},
-    client::Load,
+    case::{Asked, Case, Need},
     peers::Peers,
+    request::request,
     sample::Sample,
 };
 
@@ -81,14 +84,22 @@ impl Daemon {
         })
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.port.number()
+    /// Load over so many connections for one round.
+    pub(crate) fn ask(&self, asked: Asked, connections: usize) -> Result<Answers, Box<dyn Error>> {
+        let load = Load {
+            server: ([127, 0, 0, 1], self.port.number()).into(),
+            connections,
+            time: ROUND,
+        };
+        let run = fastrand::u64(..1 << 40);
+        Ok(load.run(|number, count| request(asked, run, number, count))?)
     }
 
-    pub(crate) fn round(&self, load: &Load) -> Result<Sample, Box<dyn Error>> {
+    /// What one round costs.
+    pub(crate) fn round(&self, asked: Asked, connections: usize) -> Result<Sample, Box<dyn Error>> {
         let (cpu_before, _) = self.usage()?;
         let begin = Instant::now();
-        let answers = load.run(self.port())?;
+        let answers = self.ask(asked, connections)?;
         let elapsed = begin.elapsed();
         let (cpu, memory) = self.usage()?;
         let ms = |quantile| answers.times.value_at_quantile(quantile) as f64 / 1e3;
@@ -145,5 +156,7 @@ fn family(process: u32) -> Vec<u32> {
     all
 }
 
+/// How long each round lasts.
+pub(crate) const ROUND: Duration = Duration::from_secs(2);
 /// Of the clock in `/proc/PID/stat`.
 const TICKS: f64 = 100.0;

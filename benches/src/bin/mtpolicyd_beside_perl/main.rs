@@ -8,15 +8,14 @@
 //! As root, with Debian's `mtpolicyd`, `memcached` and `redis-server`; a peer that is not there is left out.
 
 mod case;
-mod client;
 mod daemon;
 mod peers;
+mod request;
 mod sample;
 
 use std::{
     error::Error,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use clap::Parser;
@@ -27,8 +26,7 @@ use policy_benches::{
 };
 
 use case::{Bar, Case, SIMPLE7};
-use client::Load;
-use daemon::Daemon;
+use daemon::{Daemon, ROUND};
 use peers::Peers;
 use sample::Sample;
 
@@ -52,8 +50,6 @@ struct Options {
     serve: Option<Endpoint>,
 }
 
-/// How long each round lasts.
-const ROUND: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -137,7 +133,7 @@ fn rounds(
     let mut samples: Vec<_> = programs.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
         for (daemon, samples) in daemons.iter().zip(&mut samples) {
-            samples.push(daemon.round(&Load::new(case.request, connections, ROUND))?);
+            samples.push(daemon.round(case.request, connections)?);
         }
     }
     Ok(samples)
@@ -171,9 +167,7 @@ fn million(program: &Path, peers: &Peers) -> Result<String, Box<dyn Error>> {
     let before = daemon.usage()?.1;
     let mut asked = 0;
     while asked < 1_000_000 {
-        asked += Load::new(case.request, 16, ROUND)
-            .run(daemon.port())?
-            .answered;
+        asked += daemon.ask(case.request, 16)?.answered;
     }
     let after = daemon.usage()?.1;
     Ok(format!(
