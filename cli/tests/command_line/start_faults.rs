@@ -10,7 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use policy_testing::process::{Ended, Process, SilentNameServer, as_user, hapolicy, is_root, run};
+use policy_testing::{
+    free_port,
+    process::{Ended, Process, SilentNameServer, as_user, hapolicy, is_root, run},
+};
 use tempfile::TempDir;
 
 #[test]
@@ -130,19 +133,18 @@ fn a_name_server_that_is_silent_costs_one_wait_for_each_name() {
     }
     let server = SilentNameServer::start();
     let said = "admin.example is not found in time";
-    let args = [
-        "-sa=127.0.0.1:1",
-        "--listen=inet:127.0.0.1:7",
-        "--admin=inet:admin.example:7",
-        "--allow=192.0.2.0/24",
-    ];
+    // Of one port, so that they are compared as well.
+    let port = free_port();
+    let listen = format!("--listen=inet:127.0.0.1:{port}");
+    let admin = format!("--admin=inet:admin.example:{port}");
+    let args = ["-sa=127.0.0.1:1", &listen, &admin, "--allow=192.0.2.0/24"];
     let run = |more: &[&str]| {
         let mut command = server.command(hapolicy());
         Process::of(command.args(args).args(more)).end()
     };
     let checked = run(&["--check-config", "--quiet"]);
     let warning = format!(
-        "hapolicy: warning: --admin inet:admin.example:7 cannot be bound on this machine as it is: {said}; each start looks it up again\n"
+        "hapolicy: warning: --admin inet:admin.example:{port} cannot be bound on this machine as it is: {said}; each start looks it up again\n"
     );
     assert_eq!((checked.code, checked.err), (Some(0), warning));
     assert_eq!(server.questions(), 2);
