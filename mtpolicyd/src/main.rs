@@ -10,7 +10,14 @@ use policy_daemon::Inherited;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+/// The allocator asks for no huge pages. Some systems give them unasked, and a process would have twice the memory.
+fn refuse_huge_pages() {
+    // An old system has no such call.
+    _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
 fn main() -> ExitCode {
+    refuse_huge_pages();
     let mut words = std::env::args_os()
         .skip(1)
         .map(|word| word.to_string_lossy().into_owned())

@@ -73,6 +73,7 @@ pub use options::{
 pub use paths::FilePlace;
 pub use process::{
     fd_passing,
+    other::{has_ended, has_led_here},
     stdio::{is_same_socket, silence_stderr, stream_socket},
 };
 pub use service::{Service, Started, Worker};

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use policy_daemon::FilePlace;
+use policy_daemon::{FilePlace, has_ended, has_led_here};
 
 use crate::process_name;
 
@@ -20,7 +20,7 @@ impl PidFile {
         let place = FilePlace::at(path)?;
         match number(&place) {
             Ok(other) => {
-                let other = other.filter(|other| *other != std::process::id());
+                let other = other.filter(|other| !has_led_here(*other));
                 if let Some(other) = other.filter(|other| is_ours(*other)) {
                     let text = format!("{}: process {other} runs already", path.display());
                     return Err(io::Error::other(text));
@@ -44,8 +44,11 @@ fn number(place: &FilePlace) -> io::Result<Option<u32>> {
     Ok(String::from_utf8_lossy(&text).trim().parse().ok())
 }
 
-/// Whether this number is that of a process of this program: another one may have the number by now.
+/// Whether this number is that of a process of this program that runs: another one may have the number by now.
 fn is_ours(number: u32) -> bool {
+    if has_ended(number) {
+        return false;
+    }
     let name = process_name::of(&number.to_string());
     name.is_some_and(|name| process_name::is_own(&name))
 }

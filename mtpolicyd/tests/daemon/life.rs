@@ -89,6 +89,57 @@ fn in_the_background_the_starter_ends_when_the_daemon_serves() {
     );
 }
 
+/// In a container processes have the same numbers after each of its starts, and its files stay.
+#[test]
+fn the_number_of_its_starter_is_that_of_no_daemon() {
+    let world = World::new(&format!(
+        "pid_file = @TMP@/mt.pid\nlog_file = @TMP@/mt.log\n{}",
+        host("<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n")
+    ));
+    let script = r#"echo $$ > "$1"; exec "$2" -c "$3""#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]);
+    command.args([world.path("mt.pid"), PROGRAM.into(), world.path("mt.conf")]);
+    let ended = Process::of(&mut command).end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(world.ask("sender=a@x").as_deref(), Some("action=reject x"));
+    let pid = fs::read_to_string(world.path("mt.pid")).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert!(eventually(|| !world.path("mt.pid").exists()));
+}
+
+/// In a container the first process may be one that waits for none that is left to it.
+#[test]
+fn a_process_that_has_ended_and_is_not_waited_for_is_no_daemon() {
+    let world = World::new(&format!(
+        "pid_file = @TMP@/mt.pid\n{}",
+        host("<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n")
+    ));
+    let mut ended = Command::new(PROGRAM)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", ended.id());
+    assert!(eventually(|| fs::read_to_string(&status)
+        .unwrap()
+        .contains("State:\tZ")));
+    fs::write(world.path("mt.pid"), ended.id().to_string()).unwrap();
+    let _process = world.serve(&[]);
+    assert_eq!(world.ask("sender=a@x").as_deref(), Some("action=reject x"));
+    ended.wait().unwrap();
+}
+
+/// Where the system gives them to all, a process would have twice the memory.
+#[test]
+fn it_takes_no_huge_pages() {
+    let world = World::new(&host("<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n"));
+    let process = world.serve(&[]);
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    assert!(status.contains("\nTHP_enabled:\t0\n"), "{status}");
+}
+
 #[cfg_attr(not(feature = "interop"), ignore = "needs root")]
 #[test]
 fn without_a_file_its_log_is_the_system_s() {

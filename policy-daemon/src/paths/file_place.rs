@@ -154,13 +154,13 @@ impl FilePlace {
         Ok(put?)
     }
 
-    /// Looks whether [`replace`](Self::replace) could write, and leaves what is there as it is.
+    /// Looks whether [`replace`](Self::replace) could write as much, and leaves what is there as it is.
     ///
     /// # Errors
     ///
     /// As those of [`replace`](Self::replace).
-    pub fn check_replace(&self, mode: u32) -> io::Result<()> {
-        let new = self.write_beside(mode, b"")?;
+    pub fn check_replace(&self, mode: u32, content: &[u8]) -> io::Result<()> {
+        let new = self.write_beside(mode, content)?;
         Ok(unlinkat(&self.directory, &new, AtFlags::empty())?)
     }
 

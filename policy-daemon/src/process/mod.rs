@@ -2,6 +2,7 @@
 
 pub(crate) mod fd;
 pub mod fd_passing;
+pub(crate) mod other;
 pub(crate) mod owner;
 pub(crate) mod privileges;
 pub(crate) mod received;

@@ -6,6 +6,7 @@ use policy_store::{SqlitePoint, SqliteStore, Store, StoreError};
 use super::{
     Backing, Cache, Ham, KEPT, Spam, Tables,
     keys::{PREFIX, split_stored_key, stored_key},
+    store::ENDED,
 };
 use crate::text::{bytes, characters};
 
@@ -139,8 +140,10 @@ impl Tables {
 
     /// Takes over an entry of a file.
     fn restore(&mut self, key: &[u8], value: &[u8]) {
+        let is_ended = value == ENDED;
         let value = characters(value);
         match split_stored_key(key) {
+            Some((SPAM, key)) if is_ended => self.spam.restore_end(key),
             Some((SPAM, key)) => {
                 if let Some(entry) = Spam::decode(&value) {
                     self.spam.restore(key.to_owned(), entry);

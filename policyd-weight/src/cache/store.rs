@@ -1,6 +1,9 @@
 //! Stores behind the caches: a file, or one that several hosts share.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use policy_store::{
     Driver, Dsn, InvalidDsn, RedisOptions, RedisServers, RedisStore, Secret, Sqlite, SqliteOptions,
@@ -207,7 +210,10 @@ pub(super) async fn ask(
                     .await;
                 return Some(Known::Spam(answer(&entry, retries, options, compat)));
             }
-            None => _ = store.delete(&key).await,
+            None => {
+                let ended = store.compare_and_set(&key, &old, ENDED, Some(ENDED_KEPT));
+                _ = ended.await;
+            }
         }
     }
     let key = stored_key("ham", &ham_key(mail));
@@ -222,6 +228,11 @@ pub(super) async fn ask(
         Known::Soft(entry.rate)
     })
 }
+
+/// The value of an entry that has ended. It is kept for a time, in which a daemon that has the entry in memory looks into the file;
+/// what is deleted shows nothing to look at.
+pub(super) const ENDED: &[u8] = b"";
+const ENDED_KEPT: Duration = Duration::from_secs(3600);
 
 /// Tells a store. One that does not answer learns nothing.
 pub(super) async fn learn(

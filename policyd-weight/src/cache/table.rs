@@ -103,6 +103,13 @@ impl<E> Table<E> {
             self.entries.insert(key, entry);
         }
     }
+
+    /// The same of an entry that has ended.
+    pub(super) fn restore_end(&mut self, key: &str) {
+        if !self.changed.contains(key) {
+            self.entries.remove(key);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +152,10 @@ mod tests {
         assert_eq!(table.take_changes(i32::to_string), []);
         table.insert("a".into(), 3);
         table.restore("a".into(), 1);
+        table.restore_end("a");
         assert_eq!(table.get_mut("a").copied(), Some(3));
+        table.restore("b".into(), 2);
+        table.restore_end("b");
+        assert_eq!(table.get_mut("b"), None);
     }
 }

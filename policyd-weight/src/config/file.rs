@@ -11,7 +11,7 @@ use std::{
 use policy_store::{open_file, read_open_file};
 
 use super::DefaultSet;
-use crate::perl::{Variables, evaluate, evaluate_past_faults};
+use crate::perl::{Variables, evaluate};
 
 /// Where the options come from.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -122,17 +122,7 @@ pub fn load(source: &Source, before: Option<&Variables>) -> Result<Loaded, Strin
     Ok(loaded)
 }
 
-/// The options of a file with a fault, as far as its other statements set them. None where the fault may concern one of those that
-/// are needed.
-pub(crate) fn load_past_faults(source: &Source, needed: &[&str]) -> Option<Variables> {
-    let options = source.defaults.options(source.compat).ok()?;
-    let Some(path) = &source.path else {
-        return Some(options);
-    };
-    evaluate_past_faults(&read(path).ok()?, &options, needed)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let error = |error: std::io::Error| format!("{shown}: error: the file cannot be read: {error}");
     let file = open_file(path).map_err(error)?;

@@ -10,18 +10,20 @@ mod list_option;
 mod listeners;
 mod name_servers;
 mod options;
+mod past_faults;
 mod values;
 
 pub(crate) use bind_address::{BindAddress, unknown_host};
 pub use check::check;
 pub use defaults::DefaultSet;
+pub(crate) use file::MAX_FILE;
 pub use file::{Loaded, Source, find, load};
-pub(crate) use file::{MAX_FILE, load_past_faults};
 pub use finding::Finding;
 pub use list_option::ListOption;
 pub(crate) use listeners::{control_path, other_listeners};
 pub(crate) use name_servers::name_servers;
 pub(crate) use options::{fixed_options, number_of};
+pub(crate) use past_faults::load_past_faults;
 
 use std::time::Duration;
 

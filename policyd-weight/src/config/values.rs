@@ -1,5 +1,7 @@
 //! The check of each value by the table of options. What Perl takes is taken, and said where it counts as something else.
 
+use std::path::Path;
+
 use super::{
     ListOption, Loaded,
     finding::Finding,
@@ -7,7 +9,11 @@ use super::{
     options::{KNOWN, Range, SCORE, Shape},
     seconds,
 };
-use crate::{number, perl::Value, regex::compile};
+use crate::{
+    number,
+    perl::{Value, Variables},
+    regex::compile,
+};
 
 /// Looks at each option's value alone.
 pub(super) fn values(loaded: &Loaded, findings: &mut Vec<Finding>) {
@@ -26,6 +32,17 @@ pub(super) fn values(loaded: &Loaded, findings: &mut Vec<Finding>) {
             findings.extend(scalar(known.name, known.shape, value, is_default));
         }
     }
+}
+
+/// Whether the value of an option is an error by itself.
+pub(super) fn is_wrong(options: &Variables, name: &str) -> bool {
+    let mut known = KNOWN
+        .iter()
+        .filter(|known| known.name.trim_start_matches('$') == name);
+    known.any(|known| {
+        let findings = scalar(known.name, known.shape, options.scalar(name), false);
+        findings.iter().any(Finding::is_error)
+    })
 }
 
 fn scalar(name: &str, shape: Shape, value: &Value, is_default: bool) -> Vec<Finding> {
@@ -61,10 +78,7 @@ fn scalar(name: &str, shape: Shape, value: &Value, is_default: bool) -> Vec<Find
                 ))
             })
         }
-        Shape::Path => text
-            .trim()
-            .is_empty()
-            .then(|| Finding::error(&[name], format!("{name} is empty: write a path"))),
+        Shape::Path => path(name, &text),
         Shape::NameServers => {
             let bad = name_servers(&text).1;
             let error = |word| {
@@ -82,6 +96,30 @@ fn scalar(name: &str, shape: Shape, value: &Value, is_default: bool) -> Vec<Find
         _ => None,
     };
     one.into_iter().collect()
+}
+
+/// A path that no file has, and one that each directory has a file of its own for.
+fn path(name: &str, text: &str) -> Option<Finding> {
+    let why = if text.trim().is_empty() {
+        "is empty".to_owned()
+    } else if text.contains('\0') {
+        "has a byte 0, which no path has".to_owned()
+    } else if Path::new(text).file_name().is_none() {
+        format!("is '{text}', which ends without a name")
+    } else if !text.starts_with('/') {
+        return Some(Finding::warning(
+            &[name],
+            format!(
+                "{name} is '{text}', which is another file in each directory: begin the path with a /"
+            ),
+        ));
+    } else {
+        return None;
+    };
+    Some(Finding::error(
+        &[name],
+        format!("{name} {why}: write a path"),
+    ))
 }
 
 fn of_range(name: &str, shape: Shape, value: &Value, range: Range) -> Option<Finding> {

@@ -1,6 +1,6 @@
 //! A place in a configuration's text: what comes next, without blanks, comments and POD.
 
-use super::Problem;
+use super::{Problem, problem::line};
 
 /// Reads a text from its beginning to its end.
 #[derive(Debug)]
@@ -23,6 +23,16 @@ impl Cursor {
 
     pub(super) fn problem(&self, position: usize, message: impl Into<String>) -> Problem {
         Problem::at(&self.text, position, message)
+    }
+
+    /// The text of the line of a position.
+    pub(super) fn line(&self, position: usize) -> String {
+        line(&self.text, position)
+    }
+
+    /// The text from a position up to here.
+    pub(super) fn text_since(&self, begin: usize) -> String {
+        self.text.iter().take(self.position).skip(begin).collect()
     }
 
     pub(super) fn char_at(&self, position: usize) -> Option<char> {

@@ -10,36 +10,51 @@ pub(crate) fn evaluate_past_faults(
     options: &Variables,
     needed: &[&str],
 ) -> Option<Variables> {
-    let text = characters(text);
-    let mut interpreter = Interpreter::new(&text, options.clone());
-    let (mut faults, mut is_composed) = (0, false);
+    let is_needed = |name: &str| needed.contains(&name);
+    let mut interpreter = Interpreter::new(&characters(text), options.clone());
+    let (mut faults, mut open) = (0, 0);
     loop {
         interpreter.cursor.skip_blanks();
         let begin = interpreter.cursor.position();
         match interpreter.step() {
-            Ok(true) => {
-                let length = interpreter.cursor.position() - begin;
-                let statement: String = text.chars().skip(begin).take(length).collect();
-                let is_needed = |name: &str| needed.contains(&name);
-                let mut names = names(&statement);
-                is_composed |= names.next().is_some_and(is_needed) && !names.all(is_needed);
+            Ok(true) if faults > 0 && has_set(&interpreter, begin, is_needed) => {
+                let statement = interpreter.cursor.text_since(begin);
+                let is_composed = !names(&statement).all(is_needed);
+                // What another variable is may follow from a fault, and a block need not be done.
+                if is_composed || open > 0 {
+                    return None;
+                }
             }
-            // What another variable is may follow from a fault.
-            Ok(false) => {
-                let is_sure = faults == 0 || !is_composed;
-                return is_sure.then_some(interpreter.scope.options);
-            }
+            Ok(true) => {}
+            Ok(false) => return Some(interpreter.scope.options),
             Err(_) => {
                 faults += 1;
-                let line = interpreter.cursor.problem(begin, "").source;
+                let line = interpreter.cursor.line(begin);
                 if faults > MAX_FAULTS || needed.iter().any(|name| may_mean(&line, name)) {
                     return None;
                 }
+                open = 0.max(open + opened(&line));
                 // What a quote without its end has swallowed is read.
                 interpreter.cursor.go_behind_line(begin);
             }
         }
     }
+}
+
+/// Whether the statement that begins there has set an option of these.
+fn has_set(interpreter: &Interpreter, begin: usize, is_needed: impl Fn(&str) -> bool) -> bool {
+    let mut places = interpreter.places.iter();
+    places.any(|(name, place)| *place >= begin && is_needed(name.trim_start_matches('$')))
+}
+
+/// How many parts a faulty line opens, less those that it closes, of which it is not known what comes of their lines: blocks, and the
+/// text behind `<<`, whose end is not looked for.
+fn opened(line: &str) -> i32 {
+    let braces: i32 = line
+        .chars()
+        .map(|c| i32::from(c == '{') - i32::from(c == '}'))
+        .sum();
+    braces + i32::from(line.contains("<<"))
 }
 
 /// Whether a line has this name, or one that may be a slip for it.
@@ -69,13 +84,19 @@ mod tests {
 
     #[test]
     fn what_follows_a_fault_is_read() {
-        let options = define("$PIDFILE = 'default'; $REJECTMSG = ''; @dnsbl_score = ();").unwrap();
+        let options =
+            define("$PIDFILE = 'default'; $SPATH = ''; $REJECTMSG = ''; @dnsbl_score = ();")
+                .unwrap();
         let read = |text: &str| evaluate_past_faults(text.as_bytes(), &options, &["PIDFILE"]);
         for (text, pid_file) in [
             ("$PIDFILE = 'a';", Some("a")),
             ("if\n$REJECTMSG = $PIDFILE;", Some("default")),
             ("my $i = 'b'; $PIDFILE = \"a$i\";", Some("ab")),
-            ("if (1) {\n$PIDFILE = 'a';\n}", Some("a")),
+            ("if (1) {\n$REJECTMSG = '';\n}\n$PIDFILE = 'a';", Some("a")),
+            ("if (1) { $REJECTMSG = ''; }\n$PIDFILE = 'a';", Some("a")),
+            ("$PIDFILE = 'a';\nif (1) {", Some("a")),
+            ("$SPATH = \"$PIDFILE.s\";\nif", Some("default")),
+            ("my $i = 'b';\n$PIDFILE = \"a$i\";\n$i = b-1;", Some("ab")),
             ("$REJECTMSG = '550;\n$PIDFILE = 'a';", Some("a")),
             (
                 "@dnsbl_score = (\n 'x' 1, 2, 'X',\n 'y', 1, 2, 'Y',\n);\n$PIDFILE = 'a';\n",
@@ -87,6 +108,15 @@ mod tests {
             ("$PIDFLE = 'a';", None),
             ("if (1) { $pid_file = 'a'; }", None),
             ("my $i = b-1;\n$PIDFILE = \"a$i\";", None),
+            (
+                "$REJECTMSG = b-1;\n$REJECTMSG = $PIDFILE = \"a$REJECTMSG\";",
+                None,
+            ),
+            // It may be set in a block that is not done, or in a text.
+            ("if (0) {\n$PIDFILE = 'a';\n}", None),
+            ("if (0)\n{\n$REJECTMSG = '';\n$PIDFILE = 'a';\n}", None),
+            ("if (0) { if (0) {\n}\n$PIDFILE = 'a';\n}", None),
+            ("$REJECTMSG = <<END;\n$PIDFILE = 'a';\nEND\n", None),
             ("my $i = '';\n$i = b-1;\n$PIDFILE =\n\"a${i}\";", None),
         ] {
             let read = read(text).map(|options| options.scalar("PIDFILE").to_string());

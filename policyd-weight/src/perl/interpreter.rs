@@ -123,7 +123,7 @@ impl Interpreter {
     }
 
     fn text_has_equal(&self, position: usize) -> bool {
-        self.cursor.problem(position, "").source.contains("==")
+        self.cursor.line(position).contains("==")
     }
 
     /// `push @NAME, ITEM, ..;`

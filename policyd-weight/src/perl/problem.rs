@@ -19,17 +19,11 @@ impl Problem {
     pub(super) fn at(text: &[char], position: usize, message: impl Into<String>) -> Self {
         let position = position.min(text.len());
         let before = text.get(..position).unwrap_or_default();
-        let start = before
-            .iter()
-            .rposition(|&c| c == '\n')
-            .map_or(0, |at| at + 1);
-        let rest = text.get(start..).unwrap_or_default();
-        let source = rest.iter().take_while(|&&c| c != '\n');
         Self {
             line: before.iter().filter(|&&c| c == '\n').count() + 1,
-            column: position - start + 1,
+            column: position - begin_of_line(text, position) + 1,
             message: message.into(),
-            source: source.collect::<String>().trim_end().to_owned(),
+            source: line(text, position),
         }
     }
 
@@ -53,6 +47,19 @@ impl Problem {
         let blanks = " ".repeat((column - 1).saturating_sub(start));
         format!("{file}:{line}:{column}: {kind}: {message}\n    {shown}\n    {blanks}^")
     }
+}
+
+/// The text of the line of a position.
+pub(super) fn line(text: &[char], position: usize) -> String {
+    let rest = text.get(begin_of_line(text, position)..);
+    let line = rest.unwrap_or_default().iter().take_while(|&&c| c != '\n');
+    line.collect::<String>().trim_end().to_owned()
+}
+
+fn begin_of_line(text: &[char], position: usize) -> usize {
+    let before = text.get(..position).unwrap_or(text);
+    let end = before.iter().rposition(|&c| c == '\n');
+    end.map_or(0, |end| end + 1)
 }
 
 fn printable(c: char) -> char {

@@ -18,7 +18,7 @@ use rustix::{
     fs::Mode,
     io::Errno,
     net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
-    process::umask,
+    process::{Pid, umask},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -90,6 +90,14 @@ pub(super) fn connect(path: &Path, time: Duration) -> io::Result<StdStream> {
             connected => return Ok(connected.map(|()| stream)?),
         }
     }
+}
+
+/// The process that listens at a path.
+pub(super) fn listener(path: &Path) -> Option<Pid> {
+    let stream = connect(path, Duration::from_secs(1)).ok()?;
+    net::sockopt::socket_peercred(stream)
+        .ok()
+        .map(|peer| peer.pid)
 }
 
 /// Listens at a path. A socket that nobody listens at is replaced.

@@ -99,9 +99,11 @@ fn stop_despite(args: &Args, fault: &Exit) -> Result<(), Exit> {
         let why = "the fault may concern $PIDFILE, $LOCKPATH, $USER or $GROUP";
         Exit::config(format!("nothing is stopped: {why}"))
     };
-    let paths = Paths::new(&options.ok_or_else(unknown)?, args.debug);
+    let mut paths = Paths::new(&options.ok_or_else(unknown)?, args.debug);
     check_user(args, &paths)?;
     paths.check()?;
+    // It may follow from the fault as well: what listens there is not asked.
+    paths.socket = None;
     let shown = paths.pid_file.display();
     say(&format!("stopping the daemon of {shown} all the same"));
     if args.empties_cache {

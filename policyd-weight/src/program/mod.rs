@@ -17,6 +17,8 @@ mod serve;
 mod service;
 mod spawn;
 mod stop;
+mod watched;
+mod writers;
 
 use std::{
     env,

@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use policy_daemon::FilePlace;
+use policy_daemon::{FilePlace, has_led_here};
 use rustix::{
     io::Errno,
-    process::{Pid, Signal, kill_process, kill_process_group, test_kill_process},
+    process::{Pid, Signal, kill_process, kill_process_group},
 };
 
 /// What a pid file tells of the daemon.
@@ -31,6 +31,16 @@ pub(super) enum NotRunning {
     NoFile,
     /// The file names a process that is no daemon of ours: which one, in words as well.
     LeftBehind(Pid, String),
+}
+
+impl NotRunning {
+    /// Why, in words, by the pid file at this path.
+    pub(super) fn text(&self, path: &Path) -> String {
+        match self {
+            Self::NoFile => format!("there is no {}", path.display()),
+            Self::LeftBehind(_, why) => why.clone(),
+        }
+    }
 }
 
 impl Named {
@@ -84,11 +94,15 @@ pub(super) fn look(path: &Path) -> Result<Named, Unreadable> {
         let text = format!("process {number}, which {shown} names, {what}");
         Ok(Named::NotRunning(NotRunning::LeftBehind(pid, text)))
     };
-    if test_kill_process(pid) == Err(Errno::SRCH) {
+    if is_over(pid) {
         return left_behind("has ended".to_owned());
     }
     if !is_ours(pid) {
         return left_behind(format!("is no policyd-weight, but '{}'", name(pid)));
+    }
+    if has_led_here(number.get().unsigned_abs()) {
+        // In a container processes have the same numbers after each of its starts, and its files stay.
+        return left_behind("is this command or has started it".to_owned());
     }
     // The user whose file it is could name any process: root ends only that user's.
     if owner != 0 && users(pid) != [owner; 4] {
@@ -112,6 +126,10 @@ fn read(path: &Path) -> io::Result<(String, u32)> {
 /// Whether a process is a policyd-weight, this one or the Perl program: the number may be another's by now.
 fn is_ours(pid: Pid) -> bool {
     name(pid).starts_with("policyd-weight")
+}
+
+fn is_over(pid: Pid) -> bool {
+    policy_daemon::has_ended(pid.as_raw_nonzero().get().unsigned_abs())
 }
 
 fn name(pid: Pid) -> String {
@@ -144,7 +162,7 @@ pub(super) fn signal(pid: Pid, signal: Signal) -> io::Result<bool> {
 pub(super) fn has_ended(pid: Pid, limit: Duration, mut each_second: impl FnMut()) -> bool {
     let tenths = limit.as_millis() / 100;
     for tenth in 0..tenths {
-        if test_kill_process(pid).is_err() || !is_ours(pid) {
+        if is_over(pid) || !is_ours(pid) {
             return true;
         }
         if tenth % 10 == 0 {
@@ -158,12 +176,16 @@ pub(super) fn has_ended(pid: Pid, limit: Duration, mut each_second: impl FnMut()
 /// Writes a process's number. The file is a new one, which takes the place of the one before in one step: a link is not followed,
 /// and where it fails that one stays.
 pub(super) fn write(path: &Path, pid: Pid) -> io::Result<()> {
-    place(path)?.replace(0o644, pid.as_raw_nonzero().to_string().as_bytes())
+    place(path)?.replace(0o644, content(pid).as_bytes())
 }
 
-/// Refuses what would keep the file from being written, and leaves it as it is.
-pub(super) fn check(path: &Path) -> io::Result<()> {
-    place(path)?.check_replace(0o644)
+/// Refuses what would keep a number of this length from being written, and leaves the file as it is.
+pub(super) fn check(path: &Path, pid: Pid) -> io::Result<()> {
+    place(path)?.check_replace(0o644, content(pid).as_bytes())
+}
+
+fn content(pid: Pid) -> String {
+    pid.as_raw_nonzero().to_string()
 }
 
 /// The name of the file of which this is the new one that a process writes.
@@ -180,7 +202,7 @@ fn place(path: &Path) -> io::Result<FilePlace> {
 /// Removes a file that names a process, and not the one of a daemon that was started meanwhile. The daemon's user may not be
 /// allowed to.
 pub(super) fn remove(path: &Path, pid: Pid) -> io::Result<()> {
-    let is_its = |text: String| text.trim() == pid.as_raw_nonzero().to_string();
+    let is_its = |text: String| text.trim() == content(pid);
     if !read(path).is_ok_and(|(text, _)| is_its(text)) {
         return Ok(());
     }

@@ -15,8 +15,10 @@ use super::{
     commands::WeightCommands,
     handler::WeightHandler,
     maintenance::{Maintenance, Running},
+    watched::Watched,
+    writers::Writers,
 };
-use crate::{admin::WeightMetrics, policy::Policy};
+use crate::{admin::WeightMetrics, config::Source, policy::Policy};
 
 /// The service of the daemon.
 pub(super) struct WeightService {
@@ -28,6 +30,7 @@ pub(super) struct WeightService {
 
 struct State {
     file: Watched,
+    writers: Writers,
     /// What is started once the daemon has its user.
     maintenance: Option<Maintenance>,
     running: Option<Running>,
@@ -53,6 +56,7 @@ impl WeightService {
             policy,
             state: Mutex::new(State {
                 file: Watched::new(modified),
+                writers: Writers::new(),
                 maintenance: Some(maintenance),
                 running: None,
             }),
@@ -64,14 +68,14 @@ impl WeightService {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the file again, if it is to be read for this time of its last change. What needs a restart, or what is wrong with
+    /// Reads the file again, if it is to be read. What needs a restart, or what is wrong with
     /// the file.
     fn reload_if(
         &self,
-        is_wanted: impl FnOnce(&mut Watched, Option<SystemTime>) -> bool,
+        is_wanted: impl FnOnce(&mut State, &Source) -> bool,
     ) -> Result<Vec<String>, String> {
-        let modified = self.policy.settings().source().modified();
-        if is_wanted(&mut self.state().file, modified) {
+        let settings = self.policy.settings();
+        if is_wanted(&mut self.state(), settings.source()) {
             return self.policy.reload();
         }
         Ok(Vec::new())
@@ -151,89 +155,23 @@ impl Service for WeightService {
 
     fn tick(&self) -> Option<String> {
         // The log has what is wrong.
-        _ = self.reload_if(Watched::has_settled);
+        _ = self.reload_if(|state, source| {
+            let path = source.path.as_deref();
+            let is_being_written = path.is_some_and(|path| state.writers.are_writing(path));
+            state.file.has_settled(source.modified(), is_being_written)
+        });
         None
     }
 
     fn reload_with(&self, _: &Reloading<'_, ()>) -> Reloaded {
         // The Perl program reads a file that has changed only.
         let compat = self.policy.settings().config().compat;
-        match self.reload_if(|file, modified| file.has_changed(modified) || !compat) {
+        match self.reload_if(|state, source| state.file.has_changed(source.modified()) || !compat) {
             Ok(lines) => Reloaded::Done(lines),
             Err(text) => Reloaded::Failed(vec![text]),
         }
     }
 }
 
-/// When a file was changed last; none where it has gone.
-struct Watched {
-    /// As it was read, or found to have a fault.
-    read: Option<SystemTime>,
-    /// At the last look.
-    seen: Option<SystemTime>,
-    /// How many looks before the last one have found the same.
-    same: u32,
-}
-
-impl Watched {
-    fn new(read: Option<SystemTime>) -> Self {
-        Self {
-            read,
-            seen: read,
-            same: 0,
-        }
-    }
-
-    /// Whether it has changed since it was read. It is read now.
-    fn has_changed(&mut self, modified: Option<SystemTime>) -> bool {
-        self.seen = modified;
-        std::mem::replace(&mut self.read, modified) != modified
-    }
-
-    /// Whether it has changed, and not for several looks: one that is being written, with pauses as over a slow connection, is left
-    /// alone. It is read now.
-    fn has_settled(&mut self, modified: Option<SystemTime>) -> bool {
-        let is_same = std::mem::replace(&mut self.seen, modified) == modified;
-        self.same = if is_same { self.same + 1 } else { 0 };
-        if self.same < SETTLED {
-            return false;
-        }
-        self.same = SETTLED;
-        self.has_changed(modified)
-    }
-}
-
-/// How many looks, one a second, have to find the same. Nobody waits for longer who writes a file: an editor takes milliseconds.
-const SETTLED: u32 = 5;
-
 /// The word of a daemon that serves.
 pub(super) const READY: &[u8] = b" done\n";
-
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
-    use super::*;
-
-    #[test]
-    fn a_file_is_read_once_it_stays_as_it_is() {
-        let at = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
-        let mut file = Watched::new(at(1));
-        let mut read_at_look = |modified, looks: u32| {
-            let mut looks = 1..=looks;
-            looks.find(|_| file.has_settled(modified))
-        };
-        assert_eq!(read_at_look(at(1), 20), None);
-        // It is being written, with pauses, and has gone for a moment.
-        for modified in [at(2), at(3), None, at(4)] {
-            assert_eq!(read_at_look(modified, SETTLED), None, "{modified:?}");
-        }
-        assert_eq!(read_at_look(at(5), 20), Some(SETTLED + 1));
-        assert_eq!(read_at_look(at(5), 20), None);
-        assert_eq!(read_at_look(None, 20), Some(SETTLED + 1));
-        assert_eq!(read_at_look(None, 20), None);
-        // Who asks for it does not wait.
-        assert!(file.has_changed(at(6)) && !file.has_changed(at(6)));
-        assert!((0..20).all(|_| !file.has_settled(at(6))));
-    }
-}

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use rustix::process::{Pid, Signal};
 
 use super::{
-    Exit,
+    Exit, control,
     paths::Paths,
     pid_file::{self, Named, NotRunning},
     print, say,
@@ -33,8 +33,7 @@ impl Stopped {
 /// Ends the daemon of the pid file, and waits for its end.
 pub(super) fn stop(paths: &Paths, compat: bool) -> Result<Stopped, Exit> {
     let shown = paths.pid_file.display();
-    let named = pid_file::look(&paths.pid_file);
-    match named.map_err(|error| Exit::with_status(1, error.to_string()))? {
+    match look(paths)? {
         Named::Running(pid) => {
             end(pid)?;
             remove(paths, pid);
@@ -44,15 +43,42 @@ pub(super) fn stop(paths: &Paths, compat: bool) -> Result<Stopped, Exit> {
             let text = format!("No pidfile, expected it at {shown}!");
             Err(Exit::with_status(1, text))
         }
-        Named::NotRunning(NotRunning::NoFile) => {
-            print(&format!("not running: there is no {shown}\n"));
+        Named::NotRunning(why) => {
+            print(&format!("not running: {}\n", why.text(&paths.pid_file)));
+            if let NotRunning::LeftBehind(pid, _) = why {
+                remove(paths, pid);
+            }
             Ok(Stopped::NotRunning)
         }
-        Named::NotRunning(NotRunning::LeftBehind(pid, why)) => {
-            print(&format!("not running: {why}\n"));
-            remove(paths, pid);
-            Ok(Stopped::NotRunning)
+    }
+}
+
+/// What the pid file tells. No daemon is said not to run that listens: its file may have been removed or replaced, or it was started
+/// without one.
+fn look(paths: &Paths) -> Result<Named, Exit> {
+    let read = || {
+        let named = pid_file::look(&paths.pid_file);
+        named.map_err(|error| Exit::with_status(1, error.to_string()))
+    };
+    let named = read()?;
+    if matches!(named, Named::Running(_)) {
+        return Ok(named);
+    }
+    let socket = paths.socket.as_ref();
+    let Some((socket, pid)) = socket.and_then(|path| Some((path, control::listener(path)?))) else {
+        return Ok(named);
+    };
+    // A start writes the file before it listens.
+    match read()? {
+        Named::NotRunning(why) => {
+            let (why, number) = (why.text(&paths.pid_file), pid.as_raw_nonzero());
+            let socket = socket.display();
+            let text = format!(
+                "{why}, but process {number} listens at {socket}: see whether that is the daemon, and end it by its number"
+            );
+            Err(Exit::with_status(1, text))
         }
+        running => Ok(running),
     }
 }
 
@@ -62,7 +88,7 @@ pub(super) fn check_restart(paths: &Paths) -> Result<(), Exit> {
     let Ok(Named::Running(pid)) = pid_file::look(&paths.pid_file) else {
         return Ok(());
     };
-    pid_file::check(&paths.pid_file).map_err(|error| {
+    pid_file::check(&paths.pid_file, pid).map_err(|error| {
         let (number, why) = (pid.as_raw_nonzero(), cannot_write(paths, &error));
         Exit::died(format!("process {number} goes on: {why}"))
     })

@@ -12,6 +12,7 @@ mod cache_file;
 mod command_line;
 mod control;
 mod explained;
+mod faults;
 mod file;
 mod findings;
 mod init_script;

@@ -6,9 +6,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use policy_testing::process::copy_program;
+use policy_testing::{process::copy_program, within};
 
-use super::world::{GOOD, PROGRAM, World, good, signal, text};
+use super::{
+    PATIENCE,
+    world::{GOOD, PROGRAM, Running, World, good, signal, text},
+};
 
 #[test]
 fn a_pid_file_that_was_left_behind_stops_nobody() {
@@ -30,6 +33,117 @@ fn a_pid_file_that_was_left_behind_stops_nobody() {
     assert_ne!(world.pid(), std::process::id().to_string());
     assert!(world.run(&["-k", "stop"]).status.success());
     assert_eq!(world.cached(&[]), [""; 0], "-k has emptied it before");
+}
+
+/// In a container processes have the same numbers after each of its starts, and its files stay.
+#[test]
+fn a_number_of_the_start_itself_is_that_of_no_daemon() {
+    let world = World::new("");
+    // The name of a process is that of its file.
+    let script = world.path("policyd-weight");
+    fs::write(&script, "#!/bin/sh\necho $$ > $1\nshift\n\"$@\"\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let by_shell = r#"echo $$ > "$1"; shift; exec "$@""#;
+    let in_script = r#""$0" "$@"; exit $?"#;
+    for (shell, zero) in [(by_shell, "sh"), (in_script, script.to_str().unwrap())] {
+        let run = |words: &[&str]| {
+            let mut command = Command::new("sh");
+            command.args(["-c", shell, zero]).arg(world.path("pid"));
+            command.arg(PROGRAM).arg("-f").arg(world.file()).args(words);
+            command.stdin(Stdio::null()).current_dir("/");
+            command
+        };
+        let stopped = run(&["stop"]).output().unwrap();
+        let said = text(&stopped.stdout) + &text(&stopped.stderr);
+        assert_eq!(stopped.status.code(), Some(0), "{shell}: {said}");
+        assert!(
+            said.ends_with(", is this command or has started it\n"),
+            "{shell}: {said}"
+        );
+        let started = run(&["start"]).output().unwrap();
+        assert!(started.status.success(), "{shell}: {started:?}");
+        assert!(world.ask(&good("1")).starts_with("action="));
+        assert!(world.run(&["stop"]).status.success());
+
+        let mut running = Running(run(&["-D", "start"]).spawn().unwrap());
+        assert!(world.ask(&good("2")).starts_with("action="));
+        assert!(world.run(&["stop"]).status.success());
+        running.0.wait().unwrap();
+    }
+}
+
+/// In a container the first process may be one that waits for none that is left to it.
+#[test]
+fn a_process_that_has_ended_and_is_not_waited_for_is_no_daemon() {
+    let world = World::new("");
+    let mut ended = Command::new(PROGRAM)
+        .arg("-v")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", ended.id());
+    let is_left = || fs::read_to_string(&status).unwrap().contains("State:\tZ");
+    assert!(within(PATIENCE, is_left));
+    fs::write(world.path("pid"), ended.id().to_string()).unwrap();
+    let stopped = world.run(&["stop"]);
+    let said = format!(
+        "not running: process {}, which {} names, has ended\n",
+        ended.id(),
+        world.path("pid").display()
+    );
+    assert_eq!(text(&stopped.stdout), said);
+    fs::write(world.path("pid"), ended.id().to_string()).unwrap();
+    let _running = world.start();
+    assert_eq!(world.ask(&good("1")), GOOD);
+    let stopped = world.run(&["stop"]);
+    assert!(stopped.status.success(), "{stopped:?}");
+    assert!(!text(&stopped.stdout).contains("killed"), "{stopped:?}");
+    ended.wait().unwrap();
+}
+
+/// Such as by who clears a directory of files that nobody has open.
+#[test]
+fn a_daemon_that_its_pid_file_does_not_name_is_known_by_its_socket() {
+    let world = World::new("");
+    assert!(world.run(&["start"]).status.success());
+    assert_eq!(world.ask(&good("1")), GOOD);
+    let pid = world.pid();
+    let mut ended = Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    let (file, old) = (world.path("pid"), ended.id());
+    let shown = file.display();
+    for (action, names, why) in [
+        ("stop", None, format!("there is no {shown}")),
+        ("restart", None, format!("there is no {shown}")),
+        (
+            "stop",
+            Some(old),
+            format!("process {old}, which {shown} names, has ended"),
+        ),
+    ] {
+        fs::remove_file(&file).unwrap();
+        if let Some(names) = names {
+            fs::write(&file, names.to_string()).unwrap();
+        }
+        let output = world.run(&[action]);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        let socket = world.path("lock/polw.sock");
+        let listens = format!(
+            "{why}, but process {pid} listens at {}: see whether that is the daemon, and end it by its number\n",
+            socket.display()
+        );
+        assert_eq!((output.status.code(), said), (Some(1), listens));
+        assert!(world.is_listening());
+        fs::write(&file, &pid).unwrap();
+    }
+    fs::remove_file(&file).unwrap();
+    assert!(signal("-TERM", pid));
+    assert!(within(PATIENCE, || !world.is_listening()));
+    let stopped = world.run(&["stop"]);
+    assert!(
+        stopped.status.success() && text(&stopped.stdout).starts_with("not running: there is no "),
+        "{stopped:?}"
+    );
 }
 
 /// What is no file is left where it is, by who starts and by who stops.
@@ -135,6 +249,13 @@ fn what_keeps_the_pid_file_from_being_replaced_ends_no_daemon() {
         (
             r#"mount --bind "$1" "$1" || exit 99; "$2" -f "$3" restart"#,
             "it is a mount point",
+        ),
+        // The content has no room, which an empty file does not show.
+        (
+            r#"directory=$(dirname "$1"); pid=$(cat "$1")
+            mount -t tmpfs -o size=4k,mode=755 none "$directory" || exit 99
+            printf %s "$pid" > "$1"; "$2" -f "$3" restart"#,
+            "No space left on device (os error 28)",
         ),
         (
             r#"setpriv --reuid=nobody --regid=nogroup --clear-groups "$2" -f "$3" restart"#,

@@ -118,7 +118,7 @@ fn a_file_is_replaced_in_one_step_and_nothing_else_is() {
         let new = format!("pid.{}.new", std::process::id());
         fs::write(directory.path().join(new), "left behind").unwrap();
         place.replace(0o644, content.as_bytes()).unwrap();
-        place.check_replace(0o644).unwrap();
+        place.check_replace(0o644, b"3").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), content);
         assert_eq!(names(), 1);
     }
@@ -126,7 +126,7 @@ fn a_file_is_replaced_in_one_step_and_nothing_else_is() {
     for target in ["nothing", "pid"] {
         symlink(target, &path).unwrap();
         assert!(place.replace(0o644, b"4").is_err());
-        assert!(place.check_replace(0o644).is_err());
+        assert!(place.check_replace(0o644, b"3").is_err());
         fs::remove_file(&path).unwrap();
     }
     fs::create_dir(&path).unwrap();
@@ -196,7 +196,7 @@ fn a_check_finds_the_flags_that_keep_a_file_from_being_replaced() {
         let Some(_kept) = Kept::with(kept, flags) else {
             continue;
         };
-        for error in [place.check_replace(0o644), place.replace(0o644, b"3")] {
+        for error in [place.check_replace(0o644, b"3"), place.replace(0o644, b"3")] {
             let error = error.unwrap_err();
             assert_eq!(error.to_string(), why, "{kept:?} {flags:?}");
             assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
@@ -232,7 +232,7 @@ fn a_check_finds_the_file_of_another_user_in_a_sticky_directory() {
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
         let tries = || {
             let place = FilePlace::at(&path).unwrap();
-            (place.check_replace(0o644), place.replace(0o644, b"3"))
+            (place.check_replace(0o644, b"3"), place.replace(0o644, b"3"))
         };
         let tries_as_user = || {
             set_thread_groups(&[]).unwrap();

@@ -104,6 +104,34 @@ async fn a_daemon_learns_what_takes_the_place_of_an_entry_that_has_ended() {
     );
 }
 
+/// Both check it from then on.
+#[tokio::test]
+async fn a_daemon_forgets_a_client_whose_retries_have_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cache.sqlite");
+    let (before, spawned) = (daemon(&path).await, spawned(&path).await);
+    for last in 1..=2 {
+        let client = client(last);
+        spawned.learn(&client, &spam(false), &options(), 100).await;
+    }
+    let a = client(1);
+    assert!(spawned.ask(&a, &options(), false, 131).await.is_some());
+    before.exchange().await.unwrap();
+    assert_eq!(known(&before), [1, 2]);
+    assert_eq!(spawned.ask(&a, &options(), false, 162).await, None);
+    before.exchange().await.unwrap();
+    let later = daemon(&path).await;
+    for daemon in [&before, &later] {
+        assert_eq!(known(daemon), [2]);
+    }
+    // It may be rejected again.
+    spawned.learn(&a, &spam(false), &options(), 163).await;
+    for daemon in [&before, &later] {
+        daemon.exchange().await.unwrap();
+        assert_eq!(known(daemon), [1, 2]);
+    }
+}
+
 #[tokio::test]
 async fn a_daemon_learns_what_is_in_a_file_that_takes_the_place_of_its_own() {
     let directory = tempfile::tempdir().unwrap();

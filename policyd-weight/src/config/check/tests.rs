@@ -215,6 +215,22 @@ fn each_value_of_another_shape_or_beyond_its_range_is_named() {
         ("$LOCKPATH = '';", "error: $LOCKPATH is empty: write a path"),
         ("$PIDFILE = '';", "error: $PIDFILE is empty: write a path"),
         (
+            "$PIDFILE = '/run/..';",
+            "error: $PIDFILE is '/run/..', which ends without a name: write a path",
+        ),
+        (
+            "$LOCKPATH = '/';",
+            "error: $LOCKPATH is '/', which ends without a name: write a path",
+        ),
+        (
+            "$PIDFILE = \"/run/a\\0b\";",
+            "error: $PIDFILE has a byte 0, which no path has: write a path",
+        ),
+        (
+            "$PIDFILE = 'weight.pid';",
+            "warning: $PIDFILE is 'weight.pid', which is another file in each directory: begin the path with a /",
+        ),
+        (
             "$NS = '192.0.2.1 ns.test';",
             "error: $NS: 'ns.test' is no address of a name server: write addresses with blanks between them, as in '192.0.2.1 [2001:db8::1]:5353'",
         ),
