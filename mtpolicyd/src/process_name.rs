@@ -9,7 +9,7 @@ pub(crate) fn set() {
 
 /// Whether a process has this name. The Perl program's has it as well.
 pub(crate) fn is_own(name: &str) -> bool {
-    name == "mtpolicyd"
+    name == OWN
 }
 
 /// The name of a process, by its number.
@@ -17,3 +17,6 @@ pub(crate) fn of(process: &str) -> Option<String> {
     let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
     Some(name.trim_end().to_owned())
 }
+
+/// The name of this program's processes.
+pub(crate) const OWN: &str = "mtpolicyd";

@@ -46,6 +46,7 @@ pub mod command_line;
 pub mod control;
 mod daemon;
 mod error;
+mod host;
 mod listen;
 pub mod log;
 pub mod metrics;
@@ -61,6 +62,7 @@ pub mod worker;
 
 pub use daemon::{Daemon, Inherited};
 pub use error::StartError;
+pub use host::{LOOK_UP_TIME, look_up};
 pub use listen::{
     address::{InvalidListenAddr, ListenAddr},
     socket::ListenSocket,

@@ -16,6 +16,7 @@ use policy_testing::{
     handover::{Predecessor, accept, receive, send},
     process::{Client, PATIENCE, Process, is_root},
 };
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::attacker::{holding, lingering, socket_of_attacker};
@@ -287,26 +288,36 @@ fn a_flood_of_sockets_costs_the_daemon_no_memory() {
 /// More of them than there are places for clients.
 #[test]
 fn a_flood_of_connections_is_taken_no_faster_than_it_is_served() {
-    let world = World::new();
-    let before = Predecessor::at(&world.path("handover.sock")).hand_over(Vec::new());
-    let daemon = world.start(&["inet:127.0.0.1:0"], &["--max-clients", "50"]);
-    let before = before.join().unwrap().expect("it is ready");
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let many = [connection.as_fd(); 100];
-    before.set_write_timeout(Some(PATIENCE)).unwrap();
-    for _ in 0..2000 {
-        send(&before, b"clients", &many).unwrap();
+    for few in [None, Some(1024)] {
+        let world = World::new();
+        let before = Predecessor::at(&world.path("handover.sock")).hand_over(Vec::new());
+        let daemon = world.start(&["inet:127.0.0.1:0"], &["--max-clients", "50"]);
+        if few.is_some() {
+            let limit = Rlimit {
+                current: few,
+                maximum: few,
+            };
+            let process = Pid::from_raw(daemon.process.id().cast_signed());
+            prlimit(process, Resource::Nofile, limit).unwrap();
+        }
+        let before = before.join().unwrap().expect("it is ready");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let many = [connection.as_fd(); 100];
+        before.set_write_timeout(Some(PATIENCE)).unwrap();
+        for _ in 0..2000 {
+            send(&before, b"clients", &many).unwrap();
+        }
+        drop(before);
+        let open = || {
+            fs::read_dir(format!("/proc/{}/fd", daemon.process.id()))
+                .unwrap()
+                .count()
+        };
+        assert!(open() < 2000, "{} descriptors", open());
+        drop((connection, listener));
+        daemon.stop();
     }
-    drop(before);
-    let open = || {
-        fs::read_dir(format!("/proc/{}/fd", daemon.process.id()))
-            .unwrap()
-            .count()
-    };
-    assert!(open() < 2000, "{} descriptors", open());
-    drop((connection, listener));
-    daemon.stop();
 }
 
 /// A process of another user may not be root's predecessor.

@@ -2,11 +2,18 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, chown},
+    net::TcpListener,
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        net::UnixListener,
+    },
     path::{Path, PathBuf},
 };
 
-use policy_testing::process::{Ended, as_user, hapolicy, is_root, run};
+use policy_testing::{
+    free_port,
+    process::{Ended, Process, SilentNameServer, as_user, hapolicy, is_root, run},
+};
 use tempfile::TempDir;
 
 #[test]
@@ -118,6 +125,81 @@ fn what_a_start_may_find_by_then_is_a_warning() {
     }
 }
 
+/// However often the name is needed, and by a start as by a check.
+#[test]
+fn a_name_server_that_is_silent_costs_one_wait_for_each_name() {
+    if !is_root() {
+        return;
+    }
+    let server = SilentNameServer::start();
+    let said = "admin.example is not found in time";
+    // Of one port, so that they are compared as well.
+    let port = free_port();
+    let listen = format!("--listen=inet:127.0.0.1:{port}");
+    let admin = format!("--admin=inet:admin.example:{port}");
+    let args = ["-sa=127.0.0.1:1", &listen, &admin, "--allow=192.0.2.0/24"];
+    let run = |more: &[&str]| {
+        let mut command = server.command(hapolicy());
+        Process::of(command.args(args).args(more)).end()
+    };
+    let checked = run(&["--check-config", "--quiet"]);
+    let warning = format!(
+        "hapolicy: warning: --admin inet:admin.example:{port} cannot be bound on this machine as it is: {said}; each start looks it up again\n"
+    );
+    assert_eq!((checked.code, checked.err), (Some(0), warning));
+    assert_eq!(server.questions(), 2);
+    let started = run(&["--stdout"]);
+    assert_eq!(started.code, Some(71), "{started:?}");
+    assert!(started.err.contains(said), "{started:?}");
+    assert_eq!(server.questions(), 2);
+}
+
+#[test]
+fn a_program_that_has_an_address_already_is_named_and_not_the_daemon_itself() {
+    let dir = TempDir::new().unwrap();
+    let socket = dir.path().join("control");
+    let other = UnixListener::bind(&socket).unwrap();
+    let control = format!("--control=unix:{}", socket.display());
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = format!("--admin=inet:{}", tcp.local_addr().unwrap());
+    let args = [
+        "-sa=127.0.0.1:1",
+        "--listen=inet:127.0.0.1:0",
+        &control,
+        &admin,
+    ];
+    let check = || {
+        run(
+            hapolicy(),
+            &[&args[..], &["--check-config", "--quiet"]].concat(),
+        )
+    };
+    let checked = check();
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    let lines: Vec<_> = checked.err.lines().collect();
+    let process = format!(" (process {})", std::process::id());
+    for (line, option) in lines.iter().zip([&admin, &control]) {
+        let (option, address) = option.split_once('=').unwrap();
+        let said =
+            format!("hapolicy: warning: {option} {address}: another program listens there: ");
+        assert!(
+            line.starts_with(&said) && line.ends_with(&process),
+            "{checked:?}"
+        );
+    }
+    assert_eq!(lines.len(), 2, "{checked:?}");
+    // A file that nobody listens at is replaced.
+    drop((other, tcp));
+    assert_eq!(check().err, "");
+    let daemon = Process::start(hapolicy(), &[&args[..], &["--stdout"]].concat());
+    assert!(
+        daemon.out.wait_lines(1, "listening on "),
+        "{}",
+        daemon.out.text()
+    );
+    assert_eq!(check().err, "");
+}
+
 /// What a check says of these options, and then what a start does that fails.
 fn check_and_start(options: &[&str]) -> (Ended, Ended) {
     let service = ["--listen=inet:127.0.0.1:0", "-sa=127.0.0.1:1"];
@@ -224,6 +306,82 @@ fn what_whoever_checks_has_no_right_to_is_a_warning() {
     ];
     let checked = as_user(NOBODY, || run(hapolicy(), &check));
     assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""));
+}
+
+/// Who may not connect to it cannot know that it is one.
+#[test]
+fn a_stale_socket_that_whoever_checks_may_not_replace_is_a_warning() {
+    if !is_root() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let theirs = directory(dir.path(), "theirs", NOBODY, 0o755);
+    let sticky = directory(dir.path(), "sticky", 0, 0o1777);
+    let stale = |directory: &Path, mode| {
+        let path = directory.join("socket");
+        _ = fs::remove_file(&path);
+        drop(UnixListener::bind(&path).unwrap());
+        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        format!("--control=unix:{}", path.display())
+    };
+    for (directory, mode, refused) in [
+        (&theirs, 0o777, None),
+        (
+            &theirs,
+            0o755,
+            Some((
+                "this user may not connect to the socket that is there",
+                "Permission denied",
+            )),
+        ),
+        (
+            &sticky,
+            0o777,
+            Some((
+                "the socket that is there is another user's, and the sticky bit of its directory keeps it",
+                "Operation not permitted",
+            )),
+        ),
+    ] {
+        let control = stale(directory, mode);
+        let args = ["-sa=127.0.0.1:1", "--listen=inet:127.0.0.1:0", &control];
+        let check = || {
+            run(
+                hapolicy(),
+                &[&args[..], &["--check-config", "--quiet"]].concat(),
+            )
+        };
+        // Root may do all that.
+        assert_eq!(check().err, "");
+        as_user(NOBODY, || {
+            let checked = check();
+            let begin = control.replace('=', " ");
+            let warning = refused.map(|(why, _)| format!("hapolicy: warning: {begin}: {why}"));
+            assert!(
+                checked
+                    .err
+                    .starts_with(&warning.clone().unwrap_or_default()),
+                "{checked:?}"
+            );
+            assert_eq!(
+                (checked.code, checked.err.is_empty()),
+                (Some(0), warning.is_none())
+            );
+            if let Some((_, why)) = refused {
+                let started = run(hapolicy(), &args);
+                assert_eq!(started.code, Some(71), "{started:?}");
+                assert!(started.err.contains(why), "{started:?}");
+            } else {
+                let daemon = Process::start(hapolicy(), &[&args[..], &["--stdout"]].concat());
+                assert!(
+                    daemon.out.wait_lines(1, "listening on "),
+                    "{}",
+                    daemon.out.text()
+                );
+            }
+        });
+    }
 }
 
 /// Its own unit makes it, where there are units.

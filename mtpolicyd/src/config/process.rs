@@ -2,8 +2,6 @@
 //!
 //! `--check-config` looks at all of it, and a reload at what has changed; a start does all this itself, and says what fails.
 
-mod listener;
-
 use std::{
     fs, io,
     net::IpAddr,
@@ -16,7 +14,7 @@ use policy_net::Endpoint;
 use rustix::fs::{Access, access};
 
 use super::{globals::Globals, listen, section::Section};
-use listener::other_listener;
+use crate::process_name;
 
 /// Notes what a start would fail at.
 pub(super) fn check(section: &mut Section<'_>, globals: &Globals, is_foreground: bool) {
@@ -51,7 +49,7 @@ pub(super) fn check(section: &mut Section<'_>, globals: &Globals, is_foreground:
             note(section, key, &text, &fault);
         }
         if let Ok(address) = listen::parse(key, &text)
-            && let Some(other) = other_listener(&address.endpoint)
+            && let Some(other) = address.other_listener(process_name::OWN)
         {
             let text = format!("`{key}`: another program listens at `{text}`: {other}");
             section.warning(key, text);
@@ -261,8 +259,11 @@ fn note(section: &mut Section<'_>, key: &str, text: &str, fault: &Fault) {
             directory.display()
         ),
         Fault::Elsewhere(error) => {
-            let text =
+            let mut text =
                 format!("`{key}`: `{text}` cannot be bound on this machine as it is: {error}");
+            if error.kind() == io::ErrorKind::TimedOut {
+                text += "; each start looks it up again";
+            }
             return section.warning(key, text);
         }
     };

@@ -26,6 +26,17 @@ pub struct VirtualHost {
     pub(crate) counters: Arc<HostCounters>,
 }
 
+impl VirtualHost {
+    /// The one for requests over a UNIX socket that none names: the first, if all have the same port or path.
+    pub(crate) fn of_one_key(hosts: &[Self]) -> Option<&Self> {
+        let first = hosts.first()?;
+        hosts
+            .iter()
+            .all(|host| host.key == first.key)
+            .then_some(first)
+    }
+}
+
 /// Builds all virtual hosts.
 pub(super) fn build(root: &Block, place: &Place, build: &mut Build) -> Vec<VirtualHost> {
     let Some(entry) = root.get("VirtualHost") else {
@@ -89,9 +100,13 @@ fn port_of(key: &str) -> Option<u16> {
 /// Notes virtual hosts that no request gets to.
 pub(super) fn check(hosts: &[VirtualHost], globals: &Globals, place: &Place, build: &mut Build) {
     let listen = &globals.listen;
+    // Requests over a UNIX socket that none names have a host all the same.
+    let has_default = !build.compat && VirtualHost::of_one_key(hosts).is_some();
+    let is_default = |address: &str| has_default && address.starts_with("unix:");
     for (index, host) in hosts.iter().enumerate() {
         let is_first = hosts.iter().take(index).all(|other| other.key != host.key);
-        let is_listened = listen.iter().any(|address| key_of(address) == host.key);
+        let gets = |address: &String| key_of(address) == host.key || is_default(address);
+        let is_listened = listen.iter().any(gets);
         if !globals.vhost_by_policy_context && (!is_first || !is_listened) {
             let reason = if is_first {
                 "the daemon does not listen there"
@@ -107,7 +122,7 @@ pub(super) fn check(hosts: &[VirtualHost], globals: &Globals, place: &Place, bui
     }
     for address in listen {
         let key = key_of(address);
-        if hosts.iter().all(|host| host.key != key) {
+        if hosts.iter().all(|host| host.key != key) && !is_default(address) {
             let text =
                 format!("there is no <VirtualHost {key}> for requests that come to {address}");
             build.findings.warning(place, text);

@@ -11,12 +11,12 @@ use crate::{
 };
 
 /// The virtual host for a request: by `policy_context` where that is on, else by where it came. Over a UNIX socket that none
-/// names, as that of a service manager, it is for the only one, if there is one alone and that is allowed.
+/// names, as that of a service manager, it is for the first one, if all have one port or path and that is allowed.
 pub(super) fn choose<'c>(
     config: &'c Config,
     attributes: &Attributes<'_>,
     listener: Option<&Endpoint>,
-    may_be_only: bool,
+    has_default: bool,
 ) -> Result<&'c VirtualHost, PluginError> {
     if config.globals.vhost_by_policy_context
         && let Some(context) = attributes.get("policy_context")
@@ -27,7 +27,7 @@ pub(super) fn choose<'c>(
     {
         return Ok(host);
     }
-    let by_place = listener.and_then(|listener| at(config, listener, may_be_only));
+    let by_place = listener.and_then(|listener| at(config, listener, has_default));
     by_place.ok_or_else(|| {
         let place = listener.map_or_else(|| "?".to_owned(), ToString::to_string);
         PluginError::Other(format!("no virtual host defined for port {place}"))
@@ -39,13 +39,13 @@ pub(super) fn left_without_host<'e>(
     previous: &Config,
     next: &Config,
     places: &'e [Endpoint],
-    may_be_only: bool,
+    has_default: bool,
 ) -> Option<&'e Endpoint> {
     let mut names = names_by_context(previous).peekable();
     let loses_names = names.peek().is_some() && names.all(|name| !has_name(next, name));
     places.iter().find(|place| {
-        at(next, place, may_be_only).is_none()
-            && (loses_names || at(previous, place, may_be_only).is_some())
+        at(next, place, has_default).is_none()
+            && (loses_names || at(previous, place, has_default).is_some())
     })
 }
 
@@ -54,11 +54,11 @@ pub(super) fn names_without_host<'c>(
     previous: &'c Config,
     next: &Config,
     places: &[Endpoint],
-    may_be_only: bool,
+    has_default: bool,
 ) -> Vec<&'c str> {
     if places
         .iter()
-        .all(|place| at(next, place, may_be_only).is_some())
+        .all(|place| at(next, place, has_default).is_some())
     {
         return vec![];
     }
@@ -78,13 +78,13 @@ fn names_by_context(config: &Config) -> impl Iterator<Item = &str> {
 }
 
 /// The virtual host of a place where the daemon listens.
-fn at<'c>(config: &'c Config, place: &Endpoint, may_be_only: bool) -> Option<&'c VirtualHost> {
+fn at<'c>(config: &'c Config, place: &Endpoint, has_default: bool) -> Option<&'c VirtualHost> {
     match place {
         Endpoint::Inet { port, .. } => config.hosts.iter().find(|host| host.port == Some(*port)),
-        Endpoint::Unix(path) => by_path(config, path).or_else(|| match &config.hosts[..] {
-            [only] => Some(only).filter(|_| may_be_only),
-            _ => None,
-        }),
+        Endpoint::Unix(path) => {
+            let of_one_key = || VirtualHost::of_one_key(&config.hosts).filter(|_| has_default);
+            by_path(config, path).or_else(of_one_key)
+        }
         _ => None,
     }
 }

@@ -131,6 +131,13 @@ impl Service for MtpolicydService {
         }
         let endpoints = self.endpoints.get().map_or(&[][..], Vec::as_slice);
         if let Some(endpoint) = left_without_host(&previous, &config, endpoints, !self.compat) {
+            if matches!(endpoint, Endpoint::Unix(_)) && config.hosts.len() > 1 {
+                let text = format!(
+                    "reload: there is no <VirtualHost> for requests that come to {endpoint} any more, as several ports have one: the configuration of before stays"
+                );
+                journal.line(0, &text);
+                return self.keep(&text, said);
+            }
             let text = format!(
                 "reload: there is no <VirtualHost> for requests that come to {endpoint} any more: the configuration of before stays"
             );

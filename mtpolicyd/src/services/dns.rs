@@ -79,6 +79,12 @@ impl Dns {
         }
     }
 
+    /// Whether name servers have answered nothing when they were tried last.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Servers(servers) if *servers.is_away.borrow())
+    }
+
     /// The addresses of the name servers.
     pub(crate) fn addresses(&self) -> String {
         let Self::Servers(servers) = self else {

@@ -2,7 +2,7 @@
 
 use policy_testing::{
     port::Port,
-    process::{Process, Signal},
+    process::{Client, Process, Signal},
 };
 
 use super::world::{World, host};
@@ -83,6 +83,38 @@ fn a_name_of_policy_context_without_which_requests_have_no_answer_stays() {
         reload(&world, &process, &config, count, said);
         assert!(world.ask(request).is_some());
     }
+}
+
+/// As that of the unit, which has one for the port in `port`.
+#[test]
+fn a_socket_that_no_block_names_may_get_more_virtual_hosts_of_one_port() {
+    let named = |key: &str, name: &str| {
+        let action = ACTION.replace("one", name);
+        format!("<VirtualHost {key}>\nname={name}\n{action}</VirtualHost>\n")
+    };
+    let globals = "vhost_by_policy_context = 1\nport = @TMP@requests|unix\n";
+    let world = World::new(&format!("{globals}{}", named("12345", "a")));
+    let process = world.serve(&[]);
+    let endpoint = format!("unix:{}", world.path("requests").display());
+    let ask = |request: &str| crate::world::ask(&mut Client::connect(&endpoint), request);
+    assert_eq!(ask("sender=a@x").as_deref(), Some("action=reject a"));
+    let both = named("12345", "a") + &named("12345", "b");
+    let reloaded = "the configuration is reloaded";
+    reload(&world, &process, &format!("{globals}{both}"), 1, reloaded);
+    let in_b = "policy_context=b\nsender=a@x";
+    for (request, answer) in [("sender=a@x", "action=reject a"), (in_b, "action=reject b")] {
+        assert_eq!(ask(request).as_deref(), Some(answer));
+    }
+    // It has its host, and each of the hosts its requests.
+    let checked = world.run(&["--check-config"]);
+    assert!(!checked.err.contains("VirtualHost"), "{checked:?}");
+    // Of two ports neither is its own.
+    let ports = named("12345", "a") + &named("12346", "b");
+    let said = format!(
+        "there is no <VirtualHost> for requests that come to {endpoint} any more, as several ports have one: the configuration of before stays"
+    );
+    reload(&world, &process, &format!("{globals}{ports}"), 1, &said);
+    assert_eq!(ask(in_b).as_deref(), Some("action=reject b"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The syntax of `--listen`: an address, with the mode and the owner of a UNIX socket.
 
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::IpAddr;
 
 use policy_socket::{Endpoint, InvalidEndpoint};
 use thiserror::Error;
@@ -99,15 +99,12 @@ impl From<Endpoint> for ListenAddr {
 }
 
 impl ListenAddr {
-    /// Whether it is, or may be, a TCP socket that other machines can reach. A host that cannot be resolved is not:
-    /// binding it fails.
+    /// Whether it is, or may be, a TCP socket that other machines can reach. A host that is not found is not, nor one that is
+    /// not found within 6 s: binding it fails.
     #[must_use]
     pub fn is_exposed(&self) -> bool {
-        let Endpoint::Inet { host, port } = &self.endpoint else {
-            return false;
-        };
-        let addresses = (host.as_str(), *port).to_socket_addrs();
-        addresses.is_ok_and(|mut addresses| addresses.any(|address| !is_loopback(address.ip())))
+        let addresses = self.addresses().unwrap_or_default();
+        addresses.iter().any(|address| !is_loopback(address.ip()))
     }
 }
 

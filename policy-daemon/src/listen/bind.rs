@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{SocketAddr, ToSocketAddrs, UdpSocket},
+    net::{SocketAddr, UdpSocket},
     path::Path,
 };
 
@@ -18,6 +18,7 @@ use super::{
     file::{Permissions, SocketFile, name_of},
     socket::ListenSocket,
 };
+use crate::host::{LOOK_UP_TIME, look_up};
 
 impl ListenAddr {
     /// Binds all addresses of its host, or its UNIX socket, and begins to listen. With port 0 all addresses get the same
@@ -29,7 +30,8 @@ impl ListenAddr {
     ///
     /// # Errors
     ///
-    /// Errors of the system; `AddrInUse` where another process listens already, and for a path that is no socket.
+    /// Errors of the system; `AddrInUse` where another process listens already, and for a path that is no socket; `TimedOut` for a
+    /// host that is not found within 6 s.
     pub fn bind(&self) -> io::Result<Vec<ListenSocket>> {
         match &self.endpoint {
             Endpoint::Inet { .. } => self.bind_rest(&self.addresses()?, Vec::new()),
@@ -51,9 +53,13 @@ impl ListenAddr {
     /// As those of [`bind`](Self::bind), but for that.
     pub fn check_bind(&self) -> io::Result<()> {
         match &self.endpoint {
-            Endpoint::Inet { host, port } => {
+            Endpoint::Inet { port, .. } => {
                 // Any free port, of a kind that nobody can connect to.
-                match UdpSocket::bind((host.as_str(), 0)) {
+                let mut addresses = self.addresses()?;
+                for address in &mut addresses {
+                    address.set_port(0);
+                }
+                match UdpSocket::bind(&*addresses) {
                     // A unit may forbid that kind (`SocketBindDeny=`), and says nothing of the address then.
                     Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                     bound => drop(bound?),
@@ -130,13 +136,13 @@ impl ListenAddr {
             .any(|address| is_requested(address, found))
     }
 
-    /// All addresses of its host, each once; none for a UNIX socket.
+    /// All addresses of its host, each once; none for a UNIX socket. A name is given up after 6 s.
     pub(crate) fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         let Endpoint::Inet { host, port } = &self.endpoint else {
             return Ok(Vec::new());
         };
         let mut addresses = Vec::new();
-        for address in (host.as_str(), *port).to_socket_addrs()? {
+        for address in look_up(host, *port, LOOK_UP_TIME)? {
             if !addresses.contains(&address) {
                 addresses.push(address);
             }

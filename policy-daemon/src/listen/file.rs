@@ -14,15 +14,14 @@ use std::{
 
 use nix::unistd::Uid;
 use rustix::{
-    fs::{
-        Access, AtFlags, CWD, FileType, FsWord, Mode, OFlags, PROC_SUPER_MAGIC, Stat, accessat,
-        fstatfs,
-    },
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat},
     process::geteuid,
 };
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::paths::{Directories, with_rights_of};
+
+mod check;
 
 mod lock;
 use lock::lock;
@@ -166,22 +165,6 @@ impl SocketFile {
         is_meant.then_some(()).ok_or_else(replaced)
     }
 
-    /// Checks that a socket with these permissions could be bound here, also in the place of another one, and changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// As those of binding it.
-    pub(crate) fn check_place(&self, wanted: Permissions) -> io::Result<()> {
-        SockAddr::unix(&self.path)?;
-        if WITHOUT_SOCKETS.contains(&fstatfs(&self.directory)?.f_type) {
-            return Err(io::Error::other("no socket can be made in its directory"));
-        }
-        self.found()?;
-        let access = Access::WRITE_OK | Access::EXEC_OK;
-        self.as_owner(|| Ok(accessat(&self.directory, ".", access, AtFlags::EACCESS)?))?;
-        wanted.check()
-    }
-
     /// Removes a socket on which no process listens.
     ///
     /// # Errors
@@ -257,7 +240,7 @@ impl SocketFile {
     fn open(&self) -> io::Result<(OwnedFd, Stat)> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&self.directory, &self.name, flags, Mode::empty())?;
-        let found = rustix::fs::fstat(&file)?;
+        let found = fstat(&file)?;
         match FileType::from_raw_mode(found.st_mode) {
             FileType::Socket => Ok((file, found)),
             _ => Err(replaced()),
@@ -266,11 +249,15 @@ impl SocketFile {
 
     /// Works with the privileges of the user who can change the directory anyway.
     fn as_owner<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        // A process that is no longer root has nothing to give up.
-        match self.act_as.filter(|_| geteuid().is_root()) {
+        match self.acts_as() {
             None => work(),
             Some(uid) => with_rights_of(Uid::from_raw(uid), work),
         }
+    }
+
+    fn acts_as(&self) -> Option<u32> {
+        // A process that is no longer root has nothing to give up.
+        self.act_as.filter(|_| geteuid().is_root())
     }
 }
 
@@ -302,9 +289,6 @@ fn taken_meanwhile() -> io::Error {
     let what = "address in use: another process has bound its own at the same moment";
     io::Error::new(io::ErrorKind::AddrInUse, what)
 }
-
-/// File systems of the kernel's own: proc, sysfs and devpts.
-const WITHOUT_SOCKETS: [FsWord; 3] = [PROC_SUPER_MAGIC, 0x6265_6572, 0x1cd1];
 
 #[cfg(test)]
 mod tests;

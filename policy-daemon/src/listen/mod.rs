@@ -4,6 +4,7 @@ pub(crate) mod address;
 mod bind;
 mod file;
 pub(crate) mod handover_socket;
+mod other;
 mod overlap;
 pub(crate) mod set;
 pub(crate) mod socket;

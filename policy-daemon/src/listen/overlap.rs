@@ -54,13 +54,13 @@ impl ListenAddr {
 }
 
 /// The path without links in its directory, where that is there.
-fn real(path: &Path) -> Option<PathBuf> {
+pub(super) fn real(path: &Path) -> Option<PathBuf> {
     let directory = path.parent()?.canonicalize().ok()?;
     Some(directory.join(path.file_name()?))
 }
 
 /// Whether a connection may be for both.
-fn share(one: &SocketAddr, other: &SocketAddr) -> bool {
+pub(super) fn share(one: &SocketAddr, other: &SocketAddr) -> bool {
     let (one, other) = (one.ip().to_canonical(), other.ip().to_canonical());
     let has = |all: &std::net::IpAddr, one: &std::net::IpAddr| {
         all.is_unspecified() && (all.is_ipv4() == one.is_ipv4() || all.is_ipv6() && has_ipv4())

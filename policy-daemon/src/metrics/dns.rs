@@ -52,17 +52,19 @@ pub fn write_lists<'a>(
     families.gauges("list_state", help, None, states)
 }
 
-/// Writes `dns_questions`, `dns_up` and `dns_cached_answers`.
+/// Writes `dns_questions`, `dns_up` and `dns_cached_answers`. Whether name servers answer may be known better than
+/// [`DnsCounts::is_answering`] tells it.
 ///
 /// # Errors
 ///
 /// The page cannot be written.
 pub fn write_questions(
     counts: DnsCounts,
+    is_answering: bool,
     cached: usize,
     families: &mut Families<'_>,
 ) -> fmt::Result {
-    let is_up = usize::from(counts.is_answering());
+    let is_up = usize::from(is_answering);
     let counts = [
         ("cached", counts.cached),
         ("records", counts.records),

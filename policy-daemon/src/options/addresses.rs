@@ -4,7 +4,11 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-use crate::{error::StartError, listen::address::ListenAddr, paths::Directories};
+use crate::{
+    error::StartError,
+    listen::{address::ListenAddr, socket::ListenSocket},
+    paths::Directories,
+};
 
 /// The address that a `--listen` means, or another option like it.
 pub(super) fn listen_addr(
@@ -21,6 +25,21 @@ pub(super) fn listen_addr(
         return Err(exposed(given(), allow_hint));
     }
     Ok(address)
+}
+
+/// Checks the sockets of an address once more, since its name may have got other addresses after it was checked.
+pub(crate) fn check_bound(
+    option: &str,
+    text: &str,
+    sockets: &[ListenSocket],
+    has_allow: bool,
+    allow_hint: &str,
+) -> Result<(), StartError> {
+    let is_exposed = |socket: &ListenSocket| !socket.is_local().unwrap_or(false);
+    if !has_allow && sockets.iter().any(is_exposed) {
+        return Err(exposed(format!("{option} {text}"), allow_hint));
+    }
+    Ok(())
 }
 
 /// The error of a listener that other machines can reach.
@@ -40,5 +59,27 @@ pub(super) fn check_handover(path: &Path) -> Result<(), StartError> {
     match directories.exposed_to_others_than(geteuid().as_raw()) {
         Some(exposed) => Err(StartError::Handover(shown, exposed.to_string())),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_name_has_become_is_not_bound_for_other_machines() {
+        for (address, has_allow, is_refused) in [
+            ("inet:0.0.0.0:0", false, true),
+            ("inet:0.0.0.0:0", true, false),
+            ("inet:127.0.0.1:0", false, false),
+        ] {
+            let sockets = address.parse::<ListenAddr>().unwrap().bind().unwrap();
+            let text = "inet:name.example:0";
+            let checked = check_bound("--admin", text, &sockets, has_allow, "");
+            let line = checked.err().map(|error| error.line());
+            let expected =
+                is_refused.then(|| exposed("--admin inet:name.example:0".to_owned(), "").line());
+            assert_eq!(line, expected, "{address} {has_allow}");
+        }
     }
 }

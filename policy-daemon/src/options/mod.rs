@@ -15,7 +15,7 @@ use crate::{
 };
 
 mod addresses;
-pub(crate) use addresses::exposed;
+pub(crate) use addresses::{check_bound, exposed};
 use addresses::{check_handover, listen_addr};
 
 mod names;
@@ -174,7 +174,21 @@ impl DaemonOptions {
     ///
     /// [`StartError::Configuration`].
     pub fn check_listeners(&self) -> Result<(), StartError> {
-        let parsed = |option, texts: &[String]| -> Vec<(&str, String, ListenAddr)> {
+        let all = self.all_addrs();
+        for (at, (option, text, address)) in all.iter().enumerate() {
+            let mut before = all.iter().take(at);
+            if let Some((other, there, _)) = before.find(|(.., before)| before.overlaps(address)) {
+                let text =
+                    format!("{option} {text}: that is the address of {other} {there} already");
+                return Err(StartError::Configuration(text));
+            }
+        }
+        Ok(())
+    }
+
+    /// All addresses that can be read, with their options and their texts.
+    fn all_addrs(&self) -> Vec<(&'static str, String, ListenAddr)> {
+        let parsed = |option, texts: &[String]| -> Vec<(&'static str, String, ListenAddr)> {
             let parsed = |text: &String| Some((option, text.clone(), text.parse().ok()?));
             texts.iter().filter_map(parsed).collect()
         };
@@ -186,15 +200,7 @@ impl DaemonOptions {
         all.extend(parsed("--admin", &self.admin));
         all.extend(path("--control", &self.control));
         all.extend(path("--handover", &self.handover));
-        for (at, (option, text, address)) in all.iter().enumerate() {
-            let mut before = all.iter().take(at);
-            if let Some((other, there, _)) = before.find(|(.., before)| before.overlaps(address)) {
-                let text =
-                    format!("{option} {text}: that is the address of {other} {there} already");
-                return Err(StartError::Configuration(text));
-            }
-        }
-        Ok(())
+        all
     }
 
     /// Checks that the user and the group exist.

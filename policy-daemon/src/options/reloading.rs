@@ -4,7 +4,7 @@ use std::io;
 
 use policy_socket::Endpoint;
 
-use super::DaemonOptions;
+use super::{DaemonOptions, check_bound};
 use crate::{
     error::StartError,
     listen::{address::ListenAddr, set::ListenSet, socket::ListenSocket},
@@ -98,7 +98,10 @@ impl<M> Reloading<'_, M> {
                             }
                             _ => StartError::system(format!("cannot bind {text}"))(error),
                         });
-                        next.new.extend(bound?);
+                        let (bound, has_allow) = (bound?, !options.allow.is_empty());
+                        let listen = options.names.listen;
+                        check_bound(listen, text, &bound, has_allow, options.allow_hint)?;
+                        next.new.extend(bound);
                     }
                     Some(socket) if socket.is_requested_as(address) => {}
                     Some(_) => {

@@ -49,6 +49,7 @@ impl DaemonOptions {
         };
         let mut faults = starter.faults(self);
         faults.extend(self.check_listeners().err().map(certain));
+        faults.extend(self.other_listeners());
         faults
     }
 
@@ -73,6 +74,19 @@ impl DaemonOptions {
         }
         faults.extend(self.check_listeners().err().map(certain));
         faults
+    }
+
+    /// The addresses that another program has: a start would fail as long as that runs.
+    fn other_listeners(&self) -> Vec<StartFault> {
+        let fault = |(option, text, address): (&str, String, ListenAddr)| {
+            let other = address.other_listener(&self.name)?;
+            Some(StartFault {
+                text: format!("{option} {text}: another program listens there: {other}"),
+                is_certain: false,
+                is_denied: false,
+            })
+        };
+        self.all_addrs().into_iter().filter_map(fault).collect()
     }
 }
 
@@ -171,6 +185,9 @@ impl Starter {
             (Endpoint::Unix(_), _) => true,
             _ => {
                 text = format!("{given} cannot be bound on this machine as it is: {error}");
+                if error.kind() == io::ErrorKind::TimedOut {
+                    text += "; each start looks it up again";
+                }
                 false
             }
         };

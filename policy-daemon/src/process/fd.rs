@@ -40,6 +40,12 @@ pub(crate) struct Capacity {
     pub(crate) limit: usize,
 }
 
+/// The most descriptors that the process may have now.
+pub(crate) fn limit() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    usize::try_from(limit.unwrap_or(NR_OPEN)).unwrap_or(usize::MAX)
+}
+
 /// Closes the descriptors that the starter left open, except standard input, output and error, and those that were passed
 /// on purpose. To be called before anything is opened.
 pub(crate) fn close_inherited(passed: &[impl AsRawFd]) {

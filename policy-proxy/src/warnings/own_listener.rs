@@ -1,9 +1,9 @@
 //! Services and mirrors that lead back to the daemon's own listener.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use nix::ifaddrs::getifaddrs;
-use policy_daemon::ListenAddr;
+use policy_daemon::{LOOK_UP_TIME, ListenAddr, look_up};
 use policy_socket::Endpoint;
 
 use crate::options::{MirrorOptions, Service};
@@ -70,13 +70,10 @@ fn own_addresses() -> Vec<IpAddr> {
     interfaces.filter_map(address).collect()
 }
 
-/// None where a name cannot be resolved: that is no news here.
+/// None where a name cannot be resolved, or not in time: that is no news here.
 fn addresses(endpoint: &Endpoint) -> Vec<SocketAddr> {
     match endpoint {
-        Endpoint::Inet { host, port } => {
-            let found = (host.as_str(), *port).to_socket_addrs();
-            found.map(Iterator::collect).unwrap_or_default()
-        }
+        Endpoint::Inet { host, port } => look_up(host, *port, LOOK_UP_TIME).unwrap_or_default(),
         _ => Vec::new(),
     }
 }

@@ -36,7 +36,8 @@ impl Admin for WeightMetrics {
         let dns = settings.dns();
         dns::write_lists(dns.lists().iter(), families)?;
         let resolver = dns.resolver();
-        dns::write_questions(resolver.counts(), resolver.cached(), families)?;
+        let counts = resolver.counts();
+        dns::write_questions(counts, counts.is_answering(), resolver.cached(), families)?;
         let reloads = counters.reloads();
         let reloads = reloads.map(|(outcome, count)| ([("outcome", outcome)], count));
         let help = "How often the configuration was read again, by what came of it";

@@ -1,7 +1,8 @@
 //! The address for requests, as IO::Socket::INET reads `$BIND_ADDRESS` and `$TCP_PORT`: hosts and services have names, too.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use policy_daemon::{LOOK_UP_TIME, look_up};
 use policy_net::{Endpoint, InvalidEndpoint};
 
 use super::{Loaded, finding::Finding};
@@ -96,15 +97,15 @@ impl BindAddress {
     ///
     /// # Errors
     ///
-    /// The host is not known.
+    /// The host is not known, or not found within 6 s.
     pub(crate) fn resolve(&self) -> Result<SocketAddr, Finding> {
         let host = &self.host;
         let unknown = |reason: String| {
             let text = format!("$BIND_ADDRESS is '{host}', which has no address: {reason}");
             Finding::error(&["$BIND_ADDRESS"], text)
         };
-        let found = (host.as_str(), self.port).to_socket_addrs();
-        let found: Vec<_> = found.map_err(|error| unknown(error.to_string()))?.collect();
+        let found = look_up(host, self.port, LOOK_UP_TIME);
+        let found = found.map_err(|error| unknown(error.to_string()))?;
         let first = found
             .iter()
             .find(|address| address.is_ipv4())

@@ -60,6 +60,31 @@ pub(super) fn listeners(loaded: &Loaded, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Addresses that another program has, for a check: a start would fail as long as that runs.
+pub(crate) fn other_listeners(loaded: &Loaded) -> Vec<Finding> {
+    let requests = BindAddress::new(&loaded.options).ok();
+    let requests =
+        requests.map(|requests| (requests.port_option(), requests.endpoint().to_string()));
+    let of = |name: &'static str, option: &str| {
+        let text = loaded.options.scalar(option).to_string();
+        let words: Vec<_> = text.split_ascii_whitespace().map(str::to_owned).collect();
+        words.into_iter().map(move |word| (name, word))
+    };
+    let all = requests
+        .into_iter()
+        .chain(of("$ADMIN", "ADMIN"))
+        .chain(of("$CONTROL", "CONTROL"));
+    let finding = |(name, text): (&'static str, String)| {
+        let other = text.parse::<ListenAddr>().ok()?.other_listener(PROGRAM)?;
+        let text = format!("{name}: another program listens at '{text}': {other}");
+        Some(Finding::warning(&[name], text))
+    };
+    all.filter_map(finding).collect()
+}
+
+/// The name of the Perl program's processes as well.
+const PROGRAM: &str = "policyd-weight";
+
 /// The path of `unix:/PATH`.
 pub(crate) fn control_path(text: &str) -> Option<PathBuf> {
     let path = text.strip_prefix("unix:")?;

@@ -20,7 +20,7 @@ pub(crate) use file::MAX_FILE;
 pub use file::{Loaded, Source, find, load};
 pub use finding::Finding;
 pub use list_option::ListOption;
-pub(crate) use listeners::control_path;
+pub(crate) use listeners::{control_path, other_listeners};
 pub(crate) use name_servers::name_servers;
 pub(crate) use options::{fixed_options, number_of};
 pub(crate) use past_faults::load_past_faults;

@@ -173,6 +173,7 @@ fn check_config(args: &Args) -> Result<(), Exit> {
     let mut findings = findings(&source, &loaded);
     findings.extend(Account::new(&loaded.options).unknown(&loaded));
     findings.extend(config::unknown_host(&loaded));
+    findings.extend(config::other_listeners(&loaded));
     if !findings.iter().any(Finding::is_error) {
         findings.extend(store_away(&loaded)?);
     }

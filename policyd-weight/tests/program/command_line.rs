@@ -2,11 +2,12 @@
 
 use std::{
     fs,
-    os::unix::process::CommandExt,
+    net::TcpListener,
+    os::unix::{net::UnixListener, process::CommandExt},
     process::{Command, Output, Stdio},
 };
 
-use policy_testing::process::with_resolv_conf;
+use policy_testing::process::{SilentNameServer, with_resolv_conf};
 
 use super::world::{GOOD, PROGRAM, World, bad, good, text};
 
@@ -140,6 +141,50 @@ fn a_store_that_is_away_is_said_with_its_address_and_what_follows() {
             "{found}"
         );
         assert!(!found.contains("secret"), "{found}");
+    }
+}
+
+#[test]
+fn a_name_server_that_is_silent_costs_one_wait_for_each_name() {
+    let world = World::new("$BIND_ADDRESS = 'weight.example'; $ADMIN = 'inet:weight.example:7';");
+    let server = SilentNameServer::start();
+    let said = "$BIND_ADDRESS is 'weight.example', which has no address: weight.example is not found in time";
+    for words in [&["--check-config"][..], &["-D", "start"]] {
+        let mut command = server.command(PROGRAM);
+        command.arg("-f").arg(world.file()).args(words);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert!(
+            text(&output.stderr).contains(said),
+            "{words:?} {}",
+            text(&output.stderr)
+        );
+        assert_eq!(output.status.code(), Some(78), "{words:?}");
+        assert_eq!(server.questions(), 2, "{words:?}");
+    }
+}
+
+#[test]
+fn a_program_that_has_an_address_already_is_named() {
+    let world = World::new("");
+    let socket = world.path("control");
+    let _other = UnixListener::bind(&socket).unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (admin, control) = (tcp.local_addr().unwrap(), socket.display());
+    world.configure(&format!(
+        "$ADMIN = 'inet:{admin}'; $CONTROL = 'unix:{control}';"
+    ));
+    let checked = world.run(&["--check-config"]);
+    let said = text(&checked.stderr);
+    for expected in [
+        format!("warning: $ADMIN: another program listens at 'inet:{admin}': "),
+        format!("warning: $CONTROL: another program listens at 'unix:{control}': "),
+    ] {
+        let mut lines = said.lines().filter(|line| line.contains(&expected));
+        let process = format!(" (process {})", std::process::id());
+        assert!(
+            lines.any(|line| line.ends_with(&process)),
+            "{expected}: {said}"
+        );
     }
 }
 

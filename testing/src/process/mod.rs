@@ -26,6 +26,9 @@ pub use programs::{
 mod resolv_conf;
 pub use resolv_conf::with_resolv_conf;
 
+mod silent_name_server;
+pub use silent_name_server::SilentNameServer;
+
 mod user;
 pub use user::{as_user, is_root};
 

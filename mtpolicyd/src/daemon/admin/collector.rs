@@ -55,8 +55,9 @@ impl Admin for MtpolicydMetrics {
 impl MtpolicydMetrics {
     fn dns(&self, config: &Config, families: &mut Families<'_>) -> fmt::Result {
         dns::write_lists(config.lists.iter(), families)?;
-        let (counts, cached) = self.server.services().dns.counts();
-        dns::write_questions(counts, cached, families)
+        let asked = &self.server.services().dns;
+        let (counts, cached) = asked.counts();
+        dns::write_questions(counts, !asked.is_away(), cached, families)
     }
 }
 

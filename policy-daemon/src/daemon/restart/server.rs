@@ -22,6 +22,7 @@ use crate::{
     listen::set::ListenSet,
     log::{ALL, Level, Log},
     process::{
+        fd,
         received::ReceivedSocket,
         systemd::{self, notify},
     },
@@ -148,8 +149,9 @@ impl<M> HandoverServer<M> {
         let Some(connection) = self.predecessors.get(index) else {
             return;
         };
-        // No more at once than the workers take: a daemon that floods this one is not read meanwhile.
-        if self.shared.workers.waiting() > MAX_WAITING {
+        // No more at once than the workers take: a daemon that floods this one is not read meanwhile. With few descriptors
+        // those of a message would not all arrive, and its other clients would be lost.
+        if self.shared.workers.waiting() > MAX_WAITING.min(fd::limit() / 8) {
             return thread::sleep(PAUSE / 100);
         }
         match clients_from(connection) {

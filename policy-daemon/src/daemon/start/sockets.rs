@@ -10,7 +10,7 @@ use crate::{
     daemon::restart::protocol::Predecessor,
     error::StartError,
     listen::{address::ListenAddr, set::HANDOVER, socket::ListenSocket},
-    options::{DaemonOptions, exposed},
+    options::{DaemonOptions, check_bound, exposed},
 };
 
 /// The sources of a daemon's listening sockets.
@@ -29,7 +29,8 @@ impl Sockets<'_> {
         let passed = passed.into_iter().map(|socket| self.check_passed(socket));
         let mut sockets = passed.collect::<Result<Vec<_>, _>>()?;
         let options = self.options;
-        let found = self.at(&addresses, &options.listen, &sockets)?;
+        let given = (options.names.listen, !options.allow.is_empty());
+        let found = self.at(given, &addresses, &options.listen, &sockets)?;
         sockets.extend(found);
         Ok(sockets)
     }
@@ -40,7 +41,8 @@ impl Sockets<'_> {
         addresses: &[ListenAddr],
     ) -> Result<Vec<ListenSocket>, StartError> {
         let options = self.options;
-        self.at(addresses, &options.admin, &[])
+        let given = ("--admin", !options.admin_allow().is_empty());
+        self.at(given, addresses, &options.admin, &[])
     }
 
     /// The socket of `--control`.
@@ -55,9 +57,11 @@ impl Sockets<'_> {
         )))
     }
 
-    /// The sockets at these addresses, which were given as these texts, but for those that were passed.
+    /// The sockets at these addresses, which were given as these texts by an option that others may reach or not, but for those
+    /// that were passed.
     fn at(
         &mut self,
+        (option, has_allow): (&str, bool),
         addresses: &[ListenAddr],
         texts: &[String],
         passed: &[ListenSocket],
@@ -68,7 +72,9 @@ impl Sockets<'_> {
                 Endpoint::Inet { .. } => self.inet(address, passed),
                 _ => self.unix(address, passed),
             };
-            sockets.extend(found.map_err(StartError::system(format!("cannot bind {text}")))?);
+            let found = found.map_err(StartError::system(format!("cannot bind {text}")))?;
+            check_bound(option, text, &found, has_allow, self.options.allow_hint)?;
+            sockets.extend(found);
         }
         Ok(sockets)
     }

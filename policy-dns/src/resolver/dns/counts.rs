@@ -26,13 +26,14 @@ pub struct DnsCounts {
     pub timeout: u64,
     /// No server could be reached.
     pub unreachable: u64,
-    /// How many questions in a row no server has answered, until now.
+    /// How many questions in a row no server has answered, until now. One during which a server has answered others is not
+    /// counted: that it has no answer is the fault of the servers of its domain.
     pub unanswered_in_a_row: u64,
 }
 
 impl DnsCounts {
-    /// Whether the servers answer, as far as the last questions show: a few in a row without an answer, of names that have
-    /// nothing to do with each other, are the fault of the servers.
+    /// Whether the servers answer, as far as the last questions show: a few in a row without an answer, while nothing else
+    /// was answered either, are the fault of the servers.
     #[must_use]
     pub fn is_answering(&self) -> bool {
         self.unanswered_in_a_row < SILENT
@@ -47,6 +48,8 @@ const SILENT: u64 = 4;
 pub(super) struct Asked<'a> {
     counters: &'a Counters,
     begin: Instant,
+    /// What had been answered by then.
+    answers: u64,
     patience: Duration,
     outcome: Option<Outcome>,
 }
@@ -62,7 +65,7 @@ impl Drop for Asked<'_> {
         let is_long = self.begin.elapsed() >= self.patience;
         let timeout = is_long.then_some(Outcome::Timeout);
         if let Some(outcome) = self.outcome.or(timeout) {
-            self.counters.asked(outcome);
+            self.counters.asked(outcome, self.answers);
         }
     }
 }
@@ -88,12 +91,14 @@ impl Counters {
         Asked {
             counters: self,
             begin: Instant::now(),
+            answers: self.answers(),
             patience,
             outcome: None,
         }
     }
 
-    pub(super) fn asked(&self, outcome: Outcome) {
+    /// What came of a question at whose begin so many had been answered.
+    pub(super) fn asked(&self, outcome: Outcome, answers: u64) {
         let counter = match outcome {
             Outcome::Records => &self.records,
             Outcome::NoData | Outcome::NxDomain => &self.empty,
@@ -102,11 +107,17 @@ impl Counters {
             Outcome::Unreachable => &self.unreachable,
         };
         counter.fetch_add(1, Relaxed);
-        if matches!(outcome, Outcome::Timeout | Outcome::Unreachable) {
-            self.unanswered_in_a_row.fetch_add(1, Relaxed);
-        } else {
+        if !matches!(outcome, Outcome::Timeout | Outcome::Unreachable) {
             self.unanswered_in_a_row.store(0, Relaxed);
+        } else if self.answers() == answers {
+            self.unanswered_in_a_row.fetch_add(1, Relaxed);
         }
+    }
+
+    /// How many questions servers have answered.
+    pub(super) fn answers(&self) -> u64 {
+        let answered = [&self.records, &self.empty, &self.failed];
+        answered.map(|counter| counter.load(Relaxed)).iter().sum()
     }
 
     pub(super) fn get(&self) -> DnsCounts {
@@ -119,5 +130,35 @@ impl Counters {
             unreachable: self.unreachable.load(Relaxed),
             unanswered_in_a_row: self.unanswered_in_a_row.load(Relaxed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_without_an_answer_are_no_fault_of_servers_that_have_answered_others_meanwhile() {
+        let counters = Counters::default();
+        let begun = || -> Vec<_> {
+            (0..SILENT)
+                .map(|_| counters.begin(Duration::ZERO))
+                .collect()
+        };
+        let silent = begun();
+        counters.begin(Duration::ZERO).end(Outcome::NxDomain);
+        for question in silent {
+            question.end(Outcome::Timeout);
+        }
+        let counts = counters.get();
+        assert!(counts.is_answering(), "{counts:?}");
+        assert_eq!((counts.timeout, counts.empty), (SILENT, 1));
+        // Nothing comes any more.
+        for question in begun() {
+            question.end(Outcome::Unreachable);
+        }
+        assert!(!counters.get().is_answering());
+        counters.begin(Duration::ZERO).end(Outcome::ServFail);
+        assert!(counters.get().is_answering());
     }
 }

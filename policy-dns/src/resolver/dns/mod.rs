@@ -163,9 +163,10 @@ impl Shared {
     async fn ask_and_keep(&self, question: Question) -> Answer {
         let options = &self.options;
         let deadline = Instant::now() + options.deadline.min(LONG);
+        let answers = self.counters.answers();
         let Some(_permit) = self.permit(deadline).await else {
             // It is not kept: no server was asked.
-            self.counters.asked(Outcome::Timeout);
+            self.counters.asked(Outcome::Timeout, answers);
             return Answer::without_records(Outcome::Timeout);
         };
         let asked = self.counters.begin(options.min_silence());
