@@ -11,6 +11,7 @@ use std::{
 use policy_net::{Clients, Connection, ConnectionError, Handler, Peer, ServeOptions, Stream};
 use tokio::{
     sync::watch,
+    task::unconstrained,
     time::{Instant, sleep},
 };
 
@@ -80,8 +81,7 @@ impl<H: Handler + 'static> Connections<H> {
             let mut connection = Connection::new(stream, clients);
             // One for all requests: each new one would be registered with the sender, which lives as long as this future. It
             // is polled once: the waker of a task stays the same, and a drain begins once.
-            let mut begin_drain = drain.clone();
-            let mut drained = pin!(async { _ = begin_drain.wait_for(|begun| *begun).await });
+            let mut drained = pin!(begun(drain.clone()));
             let mut is_awaited = false;
             let mut poll_drained = |cx: &mut Context<'_>| {
                 if is_awaited {
@@ -144,11 +144,60 @@ impl<H: Handler + 'static> Connections<H> {
     }
 }
 
+/// Ends when a drain begins. It spends nothing of its task's budget: without any left it would not be registered, and nobody
+/// polls it again.
+fn begun(mut drain: watch::Receiver<bool>) -> impl Future<Output = ()> {
+    unconstrained(async move { _ = drain.wait_for(|begun| *begun).await })
+}
+
 /// Counts a connection as long as it is open.
 struct OpenConnection(Arc<WorkerContext<()>>);
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.closed();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicBool, Ordering::SeqCst},
+        task::{Wake, Waker},
+    };
+
+    use tokio::task::coop::poll_proceed;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, SeqCst);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_drain_wakes_a_connection_that_waits_for_it_after_a_long_turn() {
+        let drain = watch::Sender::new(false);
+        let mut drained = Box::pin(begun(drain.subscribe()));
+        let woken = Arc::new(Woken::default());
+        // A client that sends much at once, to a busy worker.
+        poll_fn(|cx| {
+            while let Poll::Ready(progress) = poll_proceed(cx) {
+                progress.made_progress();
+            }
+            let waker = Waker::from(Arc::clone(&woken));
+            let polled = drained.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        tokio::task::yield_now().await;
+        woken.0.store(false, SeqCst);
+        drain.send_replace(true);
+        assert!(woken.0.load(SeqCst));
     }
 }
