@@ -8,6 +8,7 @@ mod effective;
 mod files;
 mod listener;
 mod options;
+mod other_listener;
 mod start_faults;
 mod warnings;
 mod wrong;

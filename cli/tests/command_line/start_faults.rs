@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     os::unix::{
         fs::{PermissionsExt, chown},
         net::UnixListener,
@@ -152,52 +151,6 @@ fn a_name_server_that_is_silent_costs_one_wait_for_each_name() {
     assert_eq!(started.code, Some(71), "{started:?}");
     assert!(started.err.contains(said), "{started:?}");
     assert_eq!(server.questions(), 2);
-}
-
-#[test]
-fn a_program_that_has_an_address_already_is_named_and_not_the_daemon_itself() {
-    let dir = TempDir::new().unwrap();
-    let socket = dir.path().join("control");
-    let other = UnixListener::bind(&socket).unwrap();
-    let control = format!("--control=unix:{}", socket.display());
-    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-    let admin = format!("--admin=inet:{}", tcp.local_addr().unwrap());
-    let args = [
-        "-sa=127.0.0.1:1",
-        "--listen=inet:127.0.0.1:0",
-        &control,
-        &admin,
-    ];
-    let check = || {
-        run(
-            hapolicy(),
-            &[&args[..], &["--check-config", "--quiet"]].concat(),
-        )
-    };
-    let checked = check();
-    assert_eq!(checked.code, Some(0), "{checked:?}");
-    let lines: Vec<_> = checked.err.lines().collect();
-    let process = format!(" (process {})", std::process::id());
-    for (line, option) in lines.iter().zip([&admin, &control]) {
-        let (option, address) = option.split_once('=').unwrap();
-        let said =
-            format!("hapolicy: warning: {option} {address}: another program listens there: ");
-        assert!(
-            line.starts_with(&said) && line.ends_with(&process),
-            "{checked:?}"
-        );
-    }
-    assert_eq!(lines.len(), 2, "{checked:?}");
-    // A file that nobody listens at is replaced.
-    drop((other, tcp));
-    assert_eq!(check().err, "");
-    let daemon = Process::start(hapolicy(), &[&args[..], &["--stdout"]].concat());
-    assert!(
-        daemon.out.wait_lines(1, "listening on "),
-        "{}",
-        daemon.out.text()
-    );
-    assert_eq!(check().err, "");
 }
 
 /// What a check says of these options, and then what a start does that fails.

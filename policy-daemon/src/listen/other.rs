@@ -31,16 +31,12 @@ impl ListenAddr {
     /// ```
     #[must_use]
     pub fn other_listener(&self, program: &str) -> Option<String> {
-        let sockets = match &self.endpoint {
+        let owners = match &self.endpoint {
             Endpoint::Unix(path) => at_path(path),
             _ => at_addresses(&self.addresses().ok()?),
         };
-        if sockets.is_empty() {
-            return None;
-        }
-        let owners = owners(&sockets);
         let own_name = name_of("self");
-        let is_fine = |(name, process): &(String, String)| {
+        let is_fine = |(name, process): &Owner| {
             process == "1" || name == program || Some(name) == own_name.as_ref()
         };
         if owners.iter().any(is_fine) {
@@ -51,8 +47,8 @@ impl ListenAddr {
     }
 }
 
-/// The sockets that are bound at a path. A link in it is followed.
-fn at_path(path: &Path) -> Vec<String> {
+/// The processes that have a socket bound at a path. A link in it is followed.
+fn at_path(path: &Path) -> Vec<Owner> {
     // Where there is no file, what was bound there is reached no more.
     let Some(wanted) = real(path).filter(|path| fs::symlink_metadata(path).is_ok()) else {
         return Vec::new();
@@ -60,25 +56,38 @@ fn at_path(path: &Path) -> Vec<String> {
     let table = fs::read("/proc/net/unix").unwrap_or_default();
     let lines = table.split(|byte| *byte == b'\n');
     let lines = lines.filter_map(|line| str::from_utf8(line).ok());
-    let bound = lines.filter_map(|line| {
-        let mut fields = line.splitn(7, ' ').skip(5);
-        // Connections that a listener has accepted have its path as well.
-        let is_connected = fields.next()? != UNCONNECTED;
-        // The number is aligned to the right, and a path may have blanks.
-        let (inode, bound) = fields.next()?.trim_start().split_once(' ')?;
-        let is_it = !is_connected && real(Path::new(bound))? == wanted;
-        is_it.then(|| of_inode(inode))
-    });
-    bound.collect()
+    let bound: Vec<_> = lines
+        .filter_map(bound)
+        .filter(|(_, bound)| Path::new(bound).file_name() == wanted.file_name())
+        .collect();
+    // Postfix's master, for one, binds by paths from its own directory.
+    let is_there = |process: &Path, bound: &str| real(&process.join("cwd").join(bound));
+    owners(&bound, |process, bound| {
+        is_there(process, bound).as_ref() == Some(&wanted)
+    })
 }
 
-/// The sockets that listen where one of these addresses would be needed.
-fn at_addresses(wanted: &[SocketAddr]) -> Vec<String> {
+/// The socket and the path in a line about one that is bound.
+fn bound(line: &str) -> Option<(String, &str)> {
+    let mut fields = line.splitn(7, ' ').skip(3);
+    let (flags, kind, state) = (fields.next()?, fields.next()?, fields.next()?);
+    // Connections that a listener has accepted have its path as well. One that does not listen is taken for stale.
+    if state != UNCONNECTED || kind == STREAM && flags != LISTENS {
+        return None;
+    }
+    // The number is aligned to the right, and a path may have blanks.
+    let (inode, path) = fields.next()?.trim_start().split_once(' ')?;
+    Some((of_inode(inode), path))
+}
+
+/// The processes that have a socket which listens where one of these addresses would be needed.
+fn at_addresses(wanted: &[SocketAddr]) -> Vec<Owner> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
     let tables: String = tables.into_iter().flatten().collect();
     let listening = tables.lines().filter_map(listener);
     let taken = listening.filter(|(other, _)| wanted.iter().any(|one| is_taken(one, other)));
-    taken.map(|(_, socket)| socket).collect()
+    let sockets: Vec<_> = taken.map(|(address, socket)| (socket, address)).collect();
+    owners(&sockets, |_, _| true)
 }
 
 /// The address and the socket in a line about one that listens.
@@ -118,15 +127,21 @@ fn of_inode(inode: &str) -> String {
     format!("socket:[{inode}]")
 }
 
-/// The names and the numbers of the processes that have one of these sockets.
-fn owners(sockets: &[String]) -> Vec<(String, String)> {
-    let is_one = |file: DirEntry| {
-        let target = fs::read_link(file.path()).ok();
-        target.is_some_and(|target| sockets.iter().any(|socket| target == Path::new(socket)))
-    };
+/// The processes that have one of these sockets, if it is meant.
+fn owners<T>(sockets: &[(String, T)], is_meant: impl Fn(&Path, &T) -> bool) -> Vec<Owner> {
+    if sockets.is_empty() {
+        return Vec::new();
+    }
     let owner = |process: DirEntry| {
-        let mut files = fs::read_dir(process.path().join("fd")).ok()?.flatten();
-        let number = process.file_name().into_string().ok()?;
+        let (path, number) = (process.path(), process.file_name().into_string().ok()?);
+        let is_one = |file: DirEntry| {
+            let target = fs::read_link(file.path()).ok();
+            let mut found = sockets
+                .iter()
+                .filter(|(socket, _)| target.as_deref() == Some(Path::new(socket)));
+            found.any(|(_, place)| is_meant(&path, place))
+        };
+        let mut files = fs::read_dir(path.join("fd")).ok()?.flatten();
         files
             .any(is_one)
             .then(|| Some((name_of(&number)?, number)))?
@@ -141,7 +156,13 @@ fn name_of(process: &str) -> Option<String> {
     Some(name.trim_end().to_owned())
 }
 
+/// The name and the number of a process.
+type Owner = (String, String);
+
 /// The state of a UNIX socket that listens, or that takes datagrams.
 const UNCONNECTED: &str = "01";
+/// The type of a UNIX socket that takes a stream, and the flags of one that listens.
+const STREAM: &str = "0001";
+const LISTENS: &str = "00010000";
 /// The state of a TCP socket that listens.
 const LISTEN: &str = "0A";
