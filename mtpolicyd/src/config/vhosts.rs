@@ -1,6 +1,6 @@
 //! `<VirtualHost>` blocks, and the session cache.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{build::Build, globals::Globals, section::Section};
 use crate::{
@@ -27,14 +27,33 @@ pub struct VirtualHost {
 }
 
 impl VirtualHost {
-    /// The one for requests over a UNIX socket that none names: the first, if all have the same port or path.
-    pub(crate) fn of_one_key(hosts: &[Self]) -> Option<&Self> {
-        let first = hosts.first()?;
+    /// The one for requests over a UNIX socket: the first that names it, or else the first one, if all have the same port or
+    /// path and that is allowed.
+    ///
+    /// The kernel knows the path by which the socket was bound, which may lead there in another way: so the name of the file is
+    /// enough, if it is that of one path alone.
+    pub(crate) fn at_path<'h>(
+        hosts: &'h [Self],
+        path: &Path,
+        has_default: bool,
+    ) -> Option<&'h Self> {
+        let key = path.to_string_lossy();
+        let is_named = |host: &&Self| host.key == key;
+        let same_name = |host: &&Self| {
+            host.key.starts_with('/') && Path::new(&host.key).file_name() == path.file_name()
+        };
         hosts
             .iter()
-            .all(|host| host.key == first.key)
-            .then_some(first)
+            .find(is_named)
+            .or_else(|| of_one_key(hosts.iter().filter(same_name)))
+            .or_else(|| of_one_key(hosts.iter()).filter(|_| has_default))
     }
+}
+
+/// The first one, if all have the same port or path.
+fn of_one_key<'h>(mut hosts: impl Iterator<Item = &'h VirtualHost>) -> Option<&'h VirtualHost> {
+    let first = hosts.next()?;
+    hosts.all(|host| host.key == first.key).then_some(first)
 }
 
 /// Builds all virtual hosts.
@@ -100,13 +119,19 @@ fn port_of(key: &str) -> Option<u16> {
 /// Notes virtual hosts that no request gets to.
 pub(super) fn check(hosts: &[VirtualHost], globals: &Globals, place: &Place, build: &mut Build) {
     let listen = &globals.listen;
-    // Requests over a UNIX socket that none names have a host all the same.
-    let has_default = !build.compat && VirtualHost::of_one_key(hosts).is_some();
-    let is_default = |address: &str| has_default && address.starts_with("unix:");
+    let key_at = |address: &str| {
+        let key = key_of(address);
+        let found = if address.starts_with("unix:") {
+            VirtualHost::at_path(hosts, Path::new(key), !build.compat)
+        } else {
+            hosts.iter().find(|host| host.key == key)
+        };
+        found.map(|host| host.key.as_str())
+    };
+    let keys: Vec<_> = listen.iter().map(|address| key_at(address)).collect();
     for (index, host) in hosts.iter().enumerate() {
         let is_first = hosts.iter().take(index).all(|other| other.key != host.key);
-        let gets = |address: &String| key_of(address) == host.key || is_default(address);
-        let is_listened = listen.iter().any(gets);
+        let is_listened = keys.contains(&Some(&*host.key));
         if !globals.vhost_by_policy_context && (!is_first || !is_listened) {
             let reason = if is_first {
                 "the daemon does not listen there"
@@ -120,9 +145,9 @@ pub(super) fn check(hosts: &[VirtualHost], globals: &Globals, place: &Place, bui
             build.findings.warning(place, text);
         }
     }
-    for address in listen {
-        let key = key_of(address);
-        if hosts.iter().all(|host| host.key != key) && !is_default(address) {
+    for (address, host_key) in listen.iter().zip(&keys) {
+        if host_key.is_none() {
+            let key = key_of(address);
             let text =
                 format!("there is no <VirtualHost {key}> for requests that come to {address}");
             build.findings.warning(place, text);

@@ -1,7 +1,5 @@
 //! The choice of a virtual host for a request, and whether a reload would leave requests without one.
 
-use std::path::Path;
-
 use policy_net::Endpoint;
 
 use crate::{
@@ -81,24 +79,7 @@ fn names_by_context(config: &Config) -> impl Iterator<Item = &str> {
 fn at<'c>(config: &'c Config, place: &Endpoint, has_default: bool) -> Option<&'c VirtualHost> {
     match place {
         Endpoint::Inet { port, .. } => config.hosts.iter().find(|host| host.port == Some(*port)),
-        Endpoint::Unix(path) => {
-            let of_one_key = || VirtualHost::of_one_key(&config.hosts).filter(|_| has_default);
-            by_path(config, path).or_else(of_one_key)
-        }
+        Endpoint::Unix(path) => VirtualHost::at_path(&config.hosts, path, has_default),
         _ => None,
     }
-}
-
-fn by_key<'c>(config: &'c Config, key: &str) -> Option<&'c VirtualHost> {
-    config.hosts.iter().find(|host| host.key == key)
-}
-
-/// The kernel knows the path by which the socket was bound, which may lead through a descriptor of its directory.
-fn by_path<'c>(config: &'c Config, path: &Path) -> Option<&'c VirtualHost> {
-    by_key(config, &path.to_string_lossy()).or_else(|| {
-        let mut same_name = config.hosts.iter().filter(|host| {
-            host.key.starts_with('/') && Path::new(&host.key).file_name() == path.file_name()
-        });
-        same_name.next().filter(|_| same_name.next().is_none())
-    })
 }

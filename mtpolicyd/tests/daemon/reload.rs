@@ -117,6 +117,48 @@ fn a_socket_that_no_block_names_may_get_more_virtual_hosts_of_one_port() {
     assert_eq!(ask(in_b).as_deref(), Some("action=reject b"));
 }
 
+/// Another way to it, as the service manager may have one.
+#[test]
+fn a_socket_of_another_path_may_get_more_virtual_hosts_of_one_path() {
+    let globals = "vhost_by_policy_context = 1\nport = @TMP@link/requests|unix,127.0.0.1:PORT\n";
+    let named = |key: &str, name: &str| {
+        let action = ACTION.replace("one", name);
+        format!("<VirtualHost {key}>\nname={name}\n{action}</VirtualHost>\n")
+    };
+    let port = named("PORT", "port");
+    let world = World::new(&format!("{globals}{port}{}", named("@TMP@requests", "a")));
+    std::os::unix::fs::symlink(world.path(""), world.path("link")).unwrap();
+    let process = world.serve(&[]);
+    let endpoint = format!("unix:{}", world.path("link/requests").display());
+    let ask = |request: &str| crate::world::ask(&mut Client::connect(&endpoint), request);
+    assert_eq!(ask("sender=a@x").as_deref(), Some("action=reject a"));
+    let more = named("@TMP@requests", "a") + &named("@TMP@requests", "b");
+    let reloaded = "the configuration is reloaded";
+    reload(
+        &world,
+        &process,
+        &format!("{globals}{port}{more}"),
+        1,
+        reloaded,
+    );
+    let in_b = "policy_context=b\nsender=a@x";
+    for (request, answer) in [("sender=a@x", "action=reject a"), (in_b, "action=reject b")] {
+        assert_eq!(ask(request).as_deref(), Some(answer));
+    }
+    let checked = world.run(&["--check-config"]);
+    assert!(!checked.err.contains("VirtualHost"), "{checked:?}");
+    // Of two paths with that name neither is its own.
+    let paths = named("@TMP@requests", "a") + &named("@TMP@other/requests", "b");
+    let said = "as several ports have one: the configuration of before stays";
+    reload(
+        &world,
+        &process,
+        &format!("{globals}{port}{paths}"),
+        1,
+        said,
+    );
+}
+
 #[test]
 fn one_of_several_names_of_policy_context_may_go_which_is_said() {
     let named = |name: &str| format!("<VirtualHost 1>\nname={name}\n{ACTION}</VirtualHost>\n");
