@@ -24,16 +24,25 @@ use super::call::as_text;
 #[derive(Clone, Debug)]
 pub struct Attributes<'r> {
     request: &'r Request,
-    all: Vec<(&'r [u8], &'r [u8])>,
+    /// The first ones.
+    listed: Vec<(&'r [u8], &'r [u8])>,
+    /// Whether those are all.
+    is_whole: bool,
 }
 
 impl<'r> Attributes<'r> {
     /// The attributes of this request.
     #[must_use]
     pub fn of(request: &'r Request) -> Self {
-        let mut all = Vec::with_capacity(USUAL);
-        all.extend(request.attributes());
-        Self { request, all }
+        let mut all = request.attributes();
+        let mut listed = Vec::with_capacity(USUAL);
+        listed.extend(all.by_ref().take(MAX_LISTED));
+        let is_whole = all.next().is_none();
+        Self {
+            request,
+            listed,
+            is_whole,
+        }
     }
 
     /// The request.
@@ -45,7 +54,10 @@ impl<'r> Attributes<'r> {
     /// The value of an attribute; the last one where the request has several.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'r [u8]> {
-        let mut last_first = self.all.iter().rev();
+        if !self.is_whole {
+            return self.request.get_last(name);
+        }
+        let mut last_first = self.listed.iter().rev();
         let found = last_first.find(|(known, _)| *known == name.as_bytes());
         found.map(|(_, value)| *value)
     }
@@ -59,3 +71,29 @@ impl<'r> Attributes<'r> {
 
 /// Postfix 3.9 sends 29 of them.
 const USUAL: usize = 32;
+/// A request of 64 KiB may have 20,000, and the list of them would take ten times the memory that is counted for it.
+const MAX_LISTED: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_found_however_many_there_are_and_the_list_has_a_bound() {
+        for count in [0, 1, MAX_LISTED - 3, MAX_LISTED - 2, MAX_LISTED, 20_000] {
+            let more = (0..count).map(|_| ("x", ""));
+            let all = [("first", "1"), ("twice", "2")].into_iter().chain(more);
+            let request = Request::from_attributes(all.chain([("twice", "3")])).unwrap();
+            let attributes = Attributes::of(&request);
+            for name in ["first", "twice", "x", "none", "First", ""] {
+                assert_eq!(
+                    attributes.get(name),
+                    request.get_last(name),
+                    "{count} {name}"
+                );
+            }
+            assert_eq!(attributes.get("twice"), Some(&b"3"[..]), "{count}");
+            assert!(attributes.listed.capacity() <= MAX_LISTED, "{count}");
+        }
+    }
+}
