@@ -11,7 +11,7 @@ pub fn case(seed: u64) -> Case {
     let mut chance = Chance {
         rng: Rng::with_seed(seed),
         // Of a sender without a domain the Perl program asks lists for a name that is none, and waits for an answer.
-        has_domain_lists: seed % 2 == 0,
+        has_domain_lists: seed.is_multiple_of(2),
     };
     let config = chance.config();
     let names = chance.several(6, Chance::name);
