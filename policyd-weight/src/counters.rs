@@ -182,6 +182,29 @@ const SCORES: [f64; 14] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::score::Verdict;
+
+    #[test]
+    fn points_are_counted_by_their_sign() {
+        let counters = Counters::default();
+        counters.scored(&Decision {
+            action: String::new(),
+            verdict: Verdict::Accepted,
+            log: None,
+            cached: None,
+            reject_text: None,
+            rate: String::new(),
+            points: vec![("list", 1.0), ("names", -1.0), ("list", 0.0), ("sum", 0.0)],
+            rows: vec![],
+        });
+        let counted = counters.steps().filter(|(.., count)| *count > 0);
+        let expected = [
+            ("list", "positive", 1),
+            ("list", "zero", 1),
+            ("names", "negative", 1),
+        ];
+        assert_eq!(counted.collect::<Vec<_>>(), expected);
+    }
 
     #[test]
     fn the_list_is_in_the_order_of_the_numbers() {

@@ -169,6 +169,10 @@ mod tests {
     fn numbers_have_fifteen_digits_and_zero_no_sign() {
         assert_eq!(print(0.123_456_789_012_345), "0.123456789012345");
         assert_eq!(print(-0.0), "0");
+        assert_eq!(
+            (print(0.000_5), print(0.000_05)),
+            ("0.0005".into(), "5e-05".into())
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{
     Backing, Cache, CacheError,
     file::{HAM, SPAM},
     keys::{PREFIX, is_of, stored_key},
+    store::ENDED,
 };
 
 impl Cache {
@@ -47,7 +48,10 @@ impl Cache {
             Some(Backing::Shared(store)) => {
                 let mut count = 0;
                 for kind in [SPAM, HAM] {
-                    count += usize::from(store.delete(&stored_key(kind, client)).await?);
+                    let key = stored_key(kind, client);
+                    let known = store.get(&key).await?;
+                    let is_known = known.is_some_and(|value| *value != *ENDED);
+                    count += usize::from(store.delete(&key).await? && is_known);
                 }
                 return Ok(count);
             }

@@ -60,6 +60,25 @@ pub(super) const PREFIX: &str = "policyd-weight-";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::Attributes;
+
+    /// The client alone comes first, also of a sender without a domain.
+    #[test]
+    fn a_client_that_was_rejected_has_a_key_alone_and_one_with_its_sender() {
+        for (sender, with_sender) in [
+            ("x@acme.test", "192.0.2.1-x@acme.test"),
+            ("x@", "192.0.2.1"),
+            ("x", "192.0.2.1"),
+        ] {
+            let mail = Mail::new(&Attributes {
+                client_address: b"192.0.2.1",
+                sender: sender.as_bytes(),
+                ..Attributes::default()
+            });
+            let keys: Vec<_> = spam_keys(&mail).collect();
+            assert_eq!(keys, ["192.0.2.1", with_sender], "{sender}");
+        }
+    }
 
     #[test]
     fn a_stored_key_is_split_into_what_it_is_made_of() {

@@ -76,6 +76,8 @@ mod tests {
     fn an_answer_is_one_line() {
         for (action, expected) in [
             ("550 a\nb\0c", "550 a?b?c"),
+            ("550 a\0b", "550 a?b"),
+            ("550 a\rb", "550 a?b"),
             ("", "DUNNO"),
             ("  ", "DUNNO"),
             ("550 \u{fc}", "550 \u{fc}"),

@@ -215,15 +215,14 @@ impl Policy {
         if lists_first && !scoring.is_listed() {
             return Ok(ControlFlow::Continue(()));
         }
-        if config.compat && has_long_label(mail) {
-            return Err(NotAnswered::Label);
-        }
         if facts.is_none() {
             facts = Some(dns.facts(config, mail, deadline).await);
         }
-        Ok(ControlFlow::Break(
-            scoring.finish(&facts.unwrap_or_default()),
-        ))
+        let decision = scoring.finish(&facts.unwrap_or_default());
+        if decision.verdict == Verdict::Unanswered {
+            return Err(NotAnswered::Label);
+        }
+        Ok(ControlFlow::Break(decision))
     }
 
     /// Logs and remembers a decision.
@@ -245,7 +244,7 @@ impl Policy {
                 self.memory
                     .rejected(&mail.key, decision.reject_text.as_deref(), &decision.action);
             }
-            Verdict::Undecided => {}
+            Verdict::Undecided | Verdict::Unanswered => {}
         }
         let Some(cached) = &decision.cached else {
             return;
@@ -269,13 +268,6 @@ pub(super) fn check_request(attributes: &Attributes<'_>) -> Result<(), NotAnswer
         return Ok(());
     }
     Err(NotAnswered::Type(lower(attributes.request)))
-}
-
-fn has_long_label(mail: &Mail) -> bool {
-    let names = [mail.from_domain().unwrap_or_default(), &mail.helo];
-    names
-        .iter()
-        .any(|name| name.contains('.') && name.split('.').any(|label| label.len() > 63))
 }
 
 #[cfg(test)]

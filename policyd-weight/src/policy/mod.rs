@@ -37,8 +37,8 @@ pub enum NotAnswered {
     /// It is no request of Postfix' policy protocol.
     #[error("unrecognized request type: '{0}'")]
     Type(String),
-    /// With `--compat`: the Perl program ends at a label of more than 63 characters.
-    #[error("a name with a label of more than 63 characters")]
+    /// With `--compat`: the Perl program ends at a label of more than 63 characters, or of none.
+    #[error("a name with a label of more than 63 characters, or an empty one")]
     Label,
 }
 

@@ -33,6 +33,8 @@ pub enum Verdict {
     Rejected,
     /// Its next recipients have a score of their own.
     Undecided,
+    /// With `--compat`: the Perl program ends here.
+    Unanswered,
 }
 
 /// What the cache is to know.

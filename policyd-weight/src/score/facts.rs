@@ -114,6 +114,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_question_that_was_answered_is_an_answer() {
+        fn failed() -> Facts {
+            let addresses = Addresses {
+                v4: Lookup::Failed,
+                v6: Lookup::Failed,
+            };
+            Facts {
+                exchanges: [("acme.test".to_owned(), Lookup::Failed)].into(),
+                addresses: [("acme.test".to_owned(), addresses)].into(),
+                ..Facts::default()
+            }
+        }
+        assert!(!failed().any_answer());
+        let answers: [fn(&mut Facts); 4] = [
+            |facts| facts.pointers_answered = true,
+            |facts| {
+                drop(
+                    facts
+                        .exchanges
+                        .insert("acme.test".to_owned(), Lookup::default()),
+                )
+            },
+            |facts| facts.addresses.get_mut("acme.test").unwrap().v4 = Lookup::default(),
+            |facts| facts.addresses.get_mut("acme.test").unwrap().v6 = Lookup::default(),
+        ];
+        for answer in answers {
+            let mut facts = failed();
+            answer(&mut facts);
+            assert!(facts.any_answer(), "{facts:?}");
+        }
+    }
+
+    #[test]
     fn names_have_parents_down_to_two_labels() {
         for (name, expected) in [
             (

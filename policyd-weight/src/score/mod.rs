@@ -21,6 +21,7 @@
 mod decision;
 mod facts;
 mod from_helo;
+mod items;
 mod lists;
 mod names;
 mod pattern;
@@ -29,32 +30,15 @@ mod sender;
 
 pub use decision::{Cached, Decision, Verdict};
 pub use facts::{Addresses, Facts, ListFact, Lookup, with_parents};
+pub use items::Row;
 
-use std::{
-    fmt::{self, Display, Write},
-    ops::ControlFlow,
-};
+use std::{fmt, ops::ControlFlow};
 
 use crate::{
     config::{Config, Score},
     mail::Mail,
     number,
 };
-
-/// A row of the score, for `--explain`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// The step.
-    pub step: &'static str,
-    /// What was looked up.
-    pub looked_up: String,
-    /// What came.
-    pub result: String,
-    /// The points, as they are printed.
-    pub points: String,
-    /// The sum after it.
-    pub sum: f64,
-}
 
 /// A score on its way.
 #[derive(Clone, Debug)]
@@ -213,54 +197,6 @@ impl<'a> Scoring<'a> {
         let random_penalty = self.random_sender();
         self.optional(facts);
         self.domain_lists(facts, random_penalty)
-    }
-
-    /// Adds an item: its text is that of the score.
-    fn add(
-        &mut self,
-        step: &'static str,
-        looked_up: impl Display,
-        item: impl Display,
-        score: &Score,
-    ) {
-        // Writing to a string does not fail.
-        _ = write!(self.text, " {item}={}", score.text);
-        self.rate += score.value;
-        self.row(step, looked_up, item, score);
-    }
-
-    /// Adds an item with a computed score.
-    fn add_number(
-        &mut self,
-        step: &'static str,
-        looked_up: impl Display,
-        item: impl Display,
-        score: f64,
-    ) {
-        self.add(step, looked_up, item, &Score::of(score));
-    }
-
-    fn row(
-        &mut self,
-        step: &'static str,
-        looked_up: impl Display,
-        result: impl Display,
-        score: &Score,
-    ) {
-        self.points.push((step, score.value));
-        if score.value > 0.0 {
-            let blank = if self.reason.is_empty() { "" } else { " " };
-            _ = write!(self.reason, "{blank}{result}={}", score.text);
-        }
-        if let Some(rows) = &mut self.rows {
-            rows.push(Row {
-                step,
-                looked_up: looked_up.to_string(),
-                result: result.to_string(),
-                points: score.text.clone(),
-                sum: self.rate,
-            });
-        }
     }
 
     /// An error of DNS: after too many of them the request is let through.

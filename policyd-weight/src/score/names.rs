@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Decision, Facts, HeloState, Lookup, Scoring, with_parents};
+use super::{Decision, Facts, HeloState, Lookup, Scoring, Verdict, with_parents};
 use crate::{config::Score, mail::bracketed_address, number};
 
 /// Whose name is looked at.
@@ -69,6 +69,9 @@ impl Scoring<'_> {
         facts: &Facts,
         found: &mut Found,
     ) -> ControlFlow<Decision> {
+        if self.config.compat && !has_good_labels(name) {
+            return ControlFlow::Break(self.decision(String::new(), Verdict::Unanswered));
+        }
         let exchanges = match facts.exchanges(name) {
             Lookup::Failed => {
                 return self.dns_error(format_args!("{} MX lookups for {name}", side.as_str()));
@@ -239,6 +242,12 @@ impl Scoring<'_> {
         self.helo.numeric_score = score;
         self.add("numeric HELO", helo, "HELO_NUMERIC", &Score::of(score));
     }
+}
+
+/// Whether each label has a character, and 63 at most: Net::DNS makes no question of others.
+fn has_good_labels(name: &str) -> bool {
+    name.split('.')
+        .all(|label| (1..=63).contains(&label.chars().count()))
 }
 
 /// `^[\d|\[][\d\.]+[\d|\]]$`, with the bars that stand in it.

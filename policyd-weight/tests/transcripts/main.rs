@@ -10,12 +10,13 @@
 
 mod case;
 mod program;
+mod random;
 mod run;
 mod syslog;
 mod world;
 mod zone;
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc, thread};
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -72,7 +73,22 @@ fn main() -> ExitCode {
             }));
         }
     }
+    let number = u16::try_from(trials.len()).expect("a number") + 1;
+    for (number, seed) in (number..).zip(seeds()) {
+        let log = log.clone();
+        let trial = move || check_beside_perl(&random::case(seed), number, &log);
+        if cfg!(feature = "interop") && !records {
+            trials.push(Trial::test(format!("random_{seed}"), trial));
+        }
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// `POLICYD_WEIGHT_SEED=100` is the first of others.
+fn seeds() -> impl Iterator<Item = u64> {
+    let first = std::env::var("POLICYD_WEIGHT_SEED").ok();
+    let first = first.map_or(1, |first| first.parse().expect("a number"));
+    first..first + SEEDS
 }
 
 fn check(case: &Case, kind: Kind, number: u16, log: &Syslog) -> Result<(), libtest_mimic::Failed> {
@@ -92,6 +108,38 @@ fn check(case: &Case, kind: Kind, number: u16, log: &Syslog) -> Result<(), libte
         }
     });
     Err(lines.collect::<Vec<_>>().join("\n").into())
+}
+
+/// Both programs come to the same.
+fn check_beside_perl(case: &Case, number: u16, log: &Syslog) -> Result<(), libtest_mimic::Failed> {
+    let come_to = |kind| {
+        let results = run::run(case, kind, number, log);
+        results.into_iter().map(|(_, got)| got).collect::<Vec<_>>()
+    };
+    let (ours, perl) = thread::scope(|scope| {
+        let perl = scope.spawn(|| come_to(Kind::Perl));
+        (come_to(Kind::Ours), perl.join().expect("no panic"))
+    });
+    let mut lines = vec![];
+    let mut request = None;
+    for (ours, perl) in ours.iter().zip(&perl) {
+        if matches!(ours, Step::Request(_)) {
+            request = Some(ours);
+        }
+        if ours != perl {
+            lines.extend(request.take().map(run::shown));
+            lines.push(format!(
+                "ours:\n{}\nperl:\n{}",
+                run::shown(ours),
+                run::shown(perl)
+            ));
+        }
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let zone = case.zone.join("\n");
+    Err(format!("{}{zone}\n{}", case.config, lines.join("\n")).into())
 }
 
 /// Prints what the Perl program answers, as a transcript: requests alone are enough as the input.
@@ -122,3 +170,6 @@ fn record(case: &Case, number: u16, log: &Syslog) -> Result<(), libtest_mimic::F
     print!("{text}");
     Ok(())
 }
+
+/// How many random cases there are.
+const SEEDS: u64 = 8;

@@ -132,6 +132,23 @@ async fn a_daemon_forgets_a_client_whose_retries_have_ended() {
     }
 }
 
+/// The file keeps it for a time.
+#[tokio::test]
+async fn an_entry_that_has_ended_is_none_that_is_forgotten() {
+    let directory = tempfile::tempdir().unwrap();
+    let spawned = spawned(&directory.path().join("cache.sqlite")).await;
+    let a = client(1);
+    for has_ended in [false, true] {
+        spawned.learn(&a, &spam(false), &options(), 100).await;
+        if has_ended {
+            assert!(spawned.ask(&a, &options(), false, 131).await.is_some());
+            assert_eq!(spawned.ask(&a, &options(), false, 162).await, None);
+        }
+        let count = usize::from(!has_ended);
+        assert_eq!(spawned.forget("192.0.2.1").await.unwrap(), count);
+    }
+}
+
 #[tokio::test]
 async fn a_daemon_learns_what_is_in_a_file_that_takes_the_place_of_its_own() {
     let directory = tempfile::tempdir().unwrap();

@@ -136,3 +136,36 @@ fn a_reason_has_what_raises_the_sum_and_an_end() {
     let long = text.replace("'B'", &format!("'{}'", "B".repeat(500)));
     assert_eq!(reason(&long).len(), 400);
 }
+
+/// The points are counted always; rows are made where somebody is shown them.
+#[test]
+fn rows_tell_of_each_step_to_who_asks_for_them() {
+    let (config, mail) = (config(true, ONE_LIST), mail(ACME));
+    for is_asked in [false, true] {
+        let mut scoring = Scoring::new(&config, &mail);
+        if is_asked {
+            scoring = scoring.with_rows();
+        }
+        assert!(scoring.lists(&lists("I")).is_continue());
+        let decision = scoring.finish(&facts(ACME_DNS));
+        let points = [("list", 3.75), ("names", -3.1), ("sum", 0.0)];
+        assert_eq!(decision.points, points);
+        let rows = decision.rows.iter().map(|row| {
+            let sum = number::print(row.sum);
+            [row.step, &row.looked_up, &row.result, &row.points, &sum].map(str::to_owned)
+        });
+        let expected = [
+            ["list", "a.test", "IN_A", "3.75", "3.75"],
+            [
+                "names",
+                "MX mail.acme.test",
+                "CL_IP_EQ_FROM_MX",
+                "-3.1",
+                "0.65",
+            ],
+            ["sum", "", "", "", "0.65"],
+        ];
+        let expected = if is_asked { &expected[..] } else { &[] };
+        assert_eq!(rows.collect::<Vec<_>>(), expected);
+    }
+}

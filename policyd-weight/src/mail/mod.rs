@@ -1,85 +1,12 @@
-//! A request: the attributes that a score depends on, and what follows from them alone.
+//! What follows from the attributes of a request alone: its client, HELO name, sender and recipient.
+
+mod attributes;
+
+pub use attributes::Attributes;
 
 use std::{borrow::Cow, fmt::Write, net::IpAddr};
 
 use crate::text::lower;
-
-/// The attributes of a request that count, as they came. The Perl program takes all of them in lower case: each is brought into
-/// it where it is used, since most requests use few.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[expect(missing_docs, reason = "each is the attribute of its name")]
-pub struct Attributes<'a> {
-    pub request: &'a [u8],
-    pub protocol_state: &'a [u8],
-    pub client_address: &'a [u8],
-    pub client_name: &'a [u8],
-    pub helo_name: &'a [u8],
-    pub sender: &'a [u8],
-    pub recipient: &'a [u8],
-    pub instance: &'a [u8],
-}
-
-impl<'a> Attributes<'a> {
-    /// Takes an attribute. The last one of a name counts.
-    pub fn set(&mut self, name: &[u8], value: &'a [u8]) {
-        if let Some(place) = self.place(name) {
-            // The end of a longer value is cut: no name and no address is so long.
-            *place = value.get(..MAX_VALUE).unwrap_or(value);
-        }
-    }
-
-    fn place(&mut self, name: &[u8]) -> Option<&mut &'a [u8]> {
-        Some(match name {
-            b"request" => &mut self.request,
-            b"protocol_state" => &mut self.protocol_state,
-            b"client_address" => &mut self.client_address,
-            b"client_name" => &mut self.client_name,
-            b"helo_name" => &mut self.helo_name,
-            b"sender" => &mut self.sender,
-            b"recipient" => &mut self.recipient,
-            b"instance" => &mut self.instance,
-            _ => {
-                // One that does not count, or in other letters: Postfix has none of these.
-                let mut names = NAMES.iter();
-                let known = names.find(|known| known.eq_ignore_ascii_case(name))?;
-                return self.place(known);
-            }
-        })
-    }
-
-    /// Whether it is a bounce. A sender with an extension keeps its `@`, so that none becomes empty by that.
-    #[must_use]
-    pub fn has_no_sender(&self) -> bool {
-        matches!(self.sender, b"" | b"0")
-    }
-
-    /// The client, HELO name, sender and recipient, as in lines of the log.
-    pub(crate) fn trace(&self, debug: bool) -> Vec<u8> {
-        let instance = if debug {
-            [b"<instance=", self.instance, b"> "].concat()
-        } else {
-            Vec::new()
-        };
-        // Not by `format!`: each request costs this.
-        let mut trace = [
-            &*instance,
-            b"<client=",
-            self.client_name,
-            b"[",
-            self.client_address,
-            b"]> <helo=",
-            self.helo_name,
-            b"> <from=",
-            self.sender,
-            b"> <to=",
-            self.recipient,
-            b">",
-        ]
-        .concat();
-        trace.make_ascii_lowercase();
-        trace
-    }
-}
 
 /// What follows from the attributes.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -239,20 +166,6 @@ pub(crate) fn bracketed_address(text: &str) -> Option<String> {
     Some(octets.collect::<Option<Vec<_>>>()?.join("."))
 }
 
-/// The attributes that count.
-const NAMES: [&[u8]; 8] = [
-    b"request",
-    b"protocol_state",
-    b"client_address",
-    b"client_name",
-    b"helo_name",
-    b"sender",
-    b"recipient",
-    b"instance",
-];
-/// How much of a value counts.
-const MAX_VALUE: usize = 2048;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,6 +222,8 @@ mod tests {
                 "2001:0db8:0000:0000:",
                 "2001:0db8:0000:",
             ),
+            ("x", "x", "x.", "x."),
+            ("a.b.c", "a.b.c", "a.b.c.", "a.b."),
         ] {
             let mail = mail("", "", address);
             assert_eq!(
@@ -320,6 +235,27 @@ mod tests {
                 (ip, network, sixteen)
             );
             assert_eq!(mail.key, format!("i{ip}"));
+        }
+    }
+
+    #[test]
+    fn zero_is_nothing_and_letters_are_small() {
+        let of = |text: &'static [u8]| {
+            Mail::new(&Attributes {
+                client_name: text,
+                helo_name: text,
+                sender: text,
+                recipient: text,
+                instance: b"I",
+                ..Attributes::default()
+            })
+        };
+        for (text, expected) in [(&b"0"[..], ""), (b"A", "a"), (b"00", "00")] {
+            let mail = of(text);
+            for text in [&mail.client_name, &mail.helo, &mail.from, &mail.recipient] {
+                assert_eq!(text, expected);
+            }
+            assert_eq!(mail.key, format!("i{expected}"));
         }
     }
 
@@ -340,5 +276,7 @@ mod tests {
                 "{helo}"
             );
         }
+        // A zero makes a number octal.
+        assert!(mail("", "[192.0.2.010]", "192.0.2.8").helo_is_address);
     }
 }
