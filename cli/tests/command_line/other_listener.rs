@@ -43,12 +43,7 @@ fn a_program_that_has_an_address_already_is_named_and_not_the_daemon_itself() {
     // A file that nobody listens at is replaced.
     drop((other, tcp));
     assert_eq!(check().err, "");
-    let daemon = Process::start(hapolicy(), &[&args[..], &["--stdout"]].concat());
-    assert!(
-        daemon.out.wait_lines(1, "listening on "),
-        "{}",
-        daemon.out.text()
-    );
+    let _daemon = start(&args);
     assert_eq!(check().err, "");
 }
 
@@ -82,10 +77,13 @@ fn a_program_that_has_a_socket_by_a_relative_path_is_named_and_one_that_does_not
     let bound = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
     bound.bind(&SockAddr::unix(&socket).unwrap()).unwrap();
     assert_eq!(check().err, "");
-    let daemon = Process::start(hapolicy(), &[&args[..], &["--stdout"]].concat());
-    assert!(
-        daemon.out.wait_lines(1, "listening on "),
-        "{}",
-        daemon.out.text()
-    );
+    start(&args);
+}
+
+/// A daemon with these options, which gets its addresses.
+fn start(args: &[&str]) -> Process {
+    let daemon = Process::start(hapolicy(), &[args, &["--stdout"]].concat());
+    let is_listening = daemon.out.wait_lines(1, "listening on ");
+    assert!(is_listening, "{}", daemon.out.text());
+    daemon
 }
