@@ -4,8 +4,6 @@ use std::borrow::Cow;
 
 use policy_proto::Request;
 
-use super::call::as_text;
-
 /// The attributes of a request.
 ///
 /// A chain asks for one after the other, and each search through the request would cost nearly as much as this list.
@@ -67,6 +65,11 @@ impl<'r> Attributes<'r> {
     pub fn text(&self, name: &str) -> Option<Cow<'r, str>> {
         self.get(name).map(as_text)
     }
+}
+
+/// Bytes as text; those that are no UTF-8 become U+FFFD. Nearly all are, which is found out sooner.
+fn as_text(bytes: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// Postfix 3.9 sends 29 of them.

@@ -251,11 +251,6 @@ impl<'r> Call<'r> {
     }
 }
 
-/// Bytes as text; those that are no UTF-8 become U+FFFD. Nearly all are, which is found out sooner.
-pub(super) fn as_text(bytes: &[u8]) -> Cow<'_, str> {
-    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
-}
-
 /// How long the detail of a score may be before nothing more is added.
 const MAX_DETAIL: usize = 8192;
 /// The level of plugins' own messages.

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     Decided, NotAnswered, Policy, Settings,
     action::{sent, without_score},
+    check_request,
 };
 use crate::{
     cache::{Known, now},
@@ -17,7 +18,7 @@ use crate::{
     mail::{Attributes, Mail},
     memory::Remembered,
     score::{Decision, Scoring, Verdict},
-    text::{bytes, lower},
+    text::bytes,
 };
 
 impl Policy {
@@ -258,16 +259,6 @@ impl Policy {
             self.log.info(text);
         }
     }
-}
-
-pub(super) fn check_request(attributes: &Attributes<'_>) -> Result<(), NotAnswered> {
-    if attributes
-        .request
-        .eq_ignore_ascii_case(b"smtpd_access_policy")
-    {
-        return Ok(());
-    }
-    Err(NotAnswered::Type(lower(attributes.request)))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     NotAnswered, Policy,
     action::{sent, without_score},
-    answer::check_request,
+    check_request,
 };
 use crate::{
     counters::DecidedBy,

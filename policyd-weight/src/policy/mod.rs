@@ -26,8 +26,10 @@ use crate::{
     cache::Cache,
     config::{Source, fixed_options},
     counters::Counters,
+    mail::Attributes,
     memory::Memory,
     perl::Variables,
+    text::lower,
 };
 
 /// Why a request is not answered: its connection is closed.
@@ -40,6 +42,17 @@ pub enum NotAnswered {
     /// With `--compat`: the Perl program ends at a label of more than 63 characters, or of none.
     #[error("a name with a label of more than 63 characters, or an empty one")]
     Label,
+}
+
+/// Refuses what is no request of the protocol.
+fn check_request(attributes: &Attributes<'_>) -> Result<(), NotAnswered> {
+    if attributes
+        .request
+        .eq_ignore_ascii_case(b"smtpd_access_policy")
+    {
+        return Ok(());
+    }
+    Err(NotAnswered::Type(lower(attributes.request)))
 }
 
 /// All that requests have in common.
