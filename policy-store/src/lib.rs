@@ -95,6 +95,7 @@ mod pool;
 #[cfg(feature = "redis")]
 mod redis;
 mod secret;
+mod shared;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -127,7 +128,7 @@ pub use window::{Event, InvalidWindows, MAX_DISTINCT, Usage, Window, WindowUsage
 /// Parsers that fuzzing reaches; no part of the interface.
 #[doc(hidden)]
 pub mod fuzzing {
-    pub use crate::{memcached::protocol as memcached, window::WindowState};
+    pub use crate::{memcached::replies as memcached, window::WindowState};
 }
 
 /// The examples of the README.

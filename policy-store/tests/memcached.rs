@@ -152,14 +152,23 @@ fn options_that_cannot_be_are_refused() {
     assert!(!refused(&["host"], "mt-"));
 }
 
-/// A way to a server that counts what is sent to it at once.
-async fn counted(server: &Server) -> (String, Arc<AtomicUsize>) {
+/// What went over a way to a server.
+#[derive(Default)]
+struct Counts {
+    connections: AtomicUsize,
+    /// How often something was sent at once.
+    sent: AtomicUsize,
+}
+
+/// A way to a server that counts.
+async fn counted(server: &Server) -> (MemcachedStore, Arc<Counts>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let (to, count) = (server.address().to_owned(), Arc::<AtomicUsize>::default());
+    let (to, count) = (server.address().to_owned(), Arc::<Counts>::default());
     let counter = Arc::clone(&count);
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
+            counter.connections.fetch_add(1, Ordering::Relaxed);
             let server = TcpStream::connect(&to).await.unwrap();
             let ((mut from, mut back), (mut answers, mut on)) =
                 (client.into_split(), server.into_split());
@@ -168,34 +177,83 @@ async fn counted(server: &Server) -> (String, Arc<AtomicUsize>) {
             tokio::spawn(async move {
                 let mut bytes = Vec::new();
                 while from.read_buf(&mut bytes).await.unwrap() > 0 {
-                    counter.fetch_add(1, Ordering::Relaxed);
+                    counter.sent.fetch_add(1, Ordering::Relaxed);
                     on.write_all(&bytes).await.unwrap();
                     bytes.clear();
                 }
             });
         }
     });
-    (address, count)
+    let options = MemcachedOptions::new([MemcachedServer::from(&*address)]);
+    (MemcachedStore::new(options).unwrap(), count)
+}
+
+#[tokio::test]
+async fn calls_at_once_share_a_connection_and_what_is_sent() {
+    let server = memcached();
+    let (store, count) = counted(&server).await;
+    let calls: Vec<_> = (0..200_u8)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store.set(&[number], &[number], LONG).await.unwrap();
+                store.get(&[number]).await.unwrap()
+            })
+        })
+        .collect();
+    for (number, call) in calls.into_iter().enumerate() {
+        assert_eq!(call.await.unwrap().as_deref(), Some(&[number as u8][..]));
+    }
+    assert_eq!(count.connections.load(Ordering::Relaxed), 1);
+    let sent = count.sent.load(Ordering::Relaxed);
+    assert!(sent < 200, "{sent} times for 400 calls");
+}
+
+#[tokio::test]
+async fn what_one_call_is_refused_costs_the_others_nothing() {
+    let server = memcached();
+    let (store, count) = counted(&server).await;
+    let mut other = TcpStream::connect(server.address()).await.unwrap();
+    let size = 1_040_000;
+    let large = format!("set large 0 0 {size}\r\n{}\r\n", "x".repeat(size));
+    other.write_all(large.as_bytes()).await.unwrap();
+    other.read_exact(&mut [0; 8]).await.unwrap();
+    store.set(b"key", b"value", LONG).await.unwrap();
+    for _ in 0..10 {
+        let (too_large, no_number, value) = tokio::join!(
+            store.get(b"large"),
+            store.add(b"key", 1, LONG),
+            store.get(b"key"),
+        );
+        assert!(
+            matches!(too_large, Err(StoreError::TooLarge { .. })),
+            "{too_large:?}"
+        );
+        assert!(
+            matches!(no_number, Err(StoreError::NotANumber)),
+            "{no_number:?}"
+        );
+        assert_eq!(value.unwrap().as_deref(), Some(&b"value"[..]));
+    }
+    assert_eq!(count.connections.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
 async fn a_lock_costs_one_round_trip_to_take_and_one_to_give_back() {
     let server = memcached();
-    let (address, count) = counted(&server).await;
-    let options = MemcachedOptions::new([MemcachedServer::from(&*address)]);
-    let store = MemcachedStore::new(options).unwrap();
+    let (store, count) = counted(&server).await;
     let lock = Lock {
         key: b"lock",
         owner: b"me",
         ttl: Duration::from_secs(10),
     };
     for value in [&b"1"[..], b"2", b"3"] {
-        let before = count.load(Ordering::Relaxed);
+        let before = count.sent.load(Ordering::Relaxed);
         let locked = store.lock_and_get(lock, b"key").await.unwrap();
         assert_ne!(locked, Locked::Busy);
         let is_kept = store.set_and_unlock(lock, b"key", value, LONG).await;
         assert!(is_kept.unwrap());
-        assert_eq!(count.load(Ordering::Relaxed) - before, 2);
+        assert_eq!(count.sent.load(Ordering::Relaxed) - before, 2);
         assert_eq!(store.get(b"key").await.unwrap().as_deref(), Some(value));
     }
 }
@@ -244,7 +302,9 @@ async fn a_line_that_came_after_an_answer_is_not_taken_for_the_next_one() {
     wait.recv().unwrap();
     assert_eq!(store.add(b"key", 1, LONG).await.unwrap(), 2);
     drop(store);
-    server.join().unwrap();
+    // What closes the connection runs in this thread.
+    let joined = tokio::task::spawn_blocking(|| server.join());
+    joined.await.unwrap().unwrap();
 }
 
 async fn one() -> (Tested, Server) {

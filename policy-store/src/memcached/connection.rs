@@ -1,108 +1,131 @@
-//! A connection to memcached.
+//! A connection to memcached that calls share: a task sends what they ask, many at once, and reads the replies.
 
-use std::io;
+use std::{
+    future::{Future as _, poll_fn},
+    os::fd::AsFd,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use rustix::{
     io::Errno,
     net::{RecvFlags, recv},
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpStream, UnixStream},
+    sync::{mpsc, oneshot},
 };
 
-use super::protocol::{Expect, Reply, parse};
+use super::{
+    commands::Commands,
+    pipeline::{Call, Failed, Pipeline, closed},
+    replies::Reply,
+};
 use crate::{StoreError, address::Address};
 
-/// How much is read at a time.
-const CHUNK: usize = 16 << 10;
+/// How many calls are handed over before the task has run: it takes them all at once.
+const MAX_HANDED_OVER: usize = 64;
 
-#[derive(Debug)]
-pub(super) struct Connection {
-    stream: Stream,
-    buffer: Vec<u8>,
-}
-
-#[derive(Debug)]
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
+/// What calls have of the connection. The last one that is dropped ends the task.
+#[derive(Clone, Debug)]
+pub(super) struct Connection(mpsc::Sender<Call>);
 
 impl Connection {
     pub(super) async fn open(address: &Address) -> Result<Self, StoreError> {
-        let stream = match address {
+        let (sender, calls) = mpsc::channel(MAX_HANDED_OVER);
+        match address {
             Address::Inet(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
-                Stream::Tcp(stream)
+                tokio::spawn(drive(stream, calls));
             }
-            Address::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
-        };
-        Ok(Self {
-            stream,
-            buffer: Vec::new(),
-        })
-    }
-
-    /// Whether nothing has come since the last answer, and the server has not closed. The kernel is asked: the runtime may not
-    /// have heard yet.
-    pub(super) fn is_quiet(&self) -> bool {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let read = match &self.stream {
-            Stream::Tcp(stream) => recv(stream, &mut [0; 1], flags),
-            Stream::Unix(stream) => recv(stream, &mut [0; 1], flags),
-        };
-        matches!(read, Err(Errno::WOULDBLOCK))
-    }
-
-    /// Whether nothing has come since commands were sent last.
-    pub(super) fn is_unanswered(&self) -> bool {
-        self.buffer.is_empty()
-    }
-
-    /// Sends commands and reads one reply to each. After an error the connection is of no use.
-    pub(super) async fn exchange(
-        &mut self,
-        commands: &[u8],
-        expected: &[Expect<'_>],
-    ) -> Result<Vec<Reply>, StoreError> {
-        self.buffer.clear();
-        match &mut self.stream {
-            Stream::Tcp(stream) => stream.write_all(commands).await?,
-            Stream::Unix(stream) => stream.write_all(commands).await?,
-        }
-        let mut replies = Vec::with_capacity(expected.len());
-        let mut done = 0;
-        for expect in expected {
-            loop {
-                let rest = self.buffer.get(done..).unwrap_or_default();
-                if let Some((reply, length)) = parse(rest, *expect)? {
-                    replies.push(reply);
-                    done += length;
-                    break;
-                }
-                self.read().await?;
+            Address::Unix(path) => {
+                tokio::spawn(drive(UnixStream::connect(path).await?, calls));
             }
         }
-        if done != self.buffer.len() {
-            return Err(StoreError::Protocol("more than was asked for".into()));
-        }
-        if self.buffer.capacity() > 4 * CHUNK {
-            self.buffer = Vec::new();
-        }
-        Ok(replies)
+        Ok(Self(sender))
     }
 
-    async fn read(&mut self) -> Result<(), StoreError> {
-        self.buffer.reserve(CHUNK);
-        let read = match &mut self.stream {
-            Stream::Tcp(stream) => stream.read_buf(&mut self.buffer).await?,
-            Stream::Unix(stream) => stream.read_buf(&mut self.buffer).await?,
-        };
-        if read == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    /// Sends commands and gives one reply to each.
+    pub(super) async fn exchange(&self, commands: Arc<Commands>) -> Result<Vec<Reply>, Failed> {
+        let (answer, wait) = oneshot::channel();
+        let call = Call::new(commands, answer);
+        if self.0.send(call).await.is_err() {
+            return Err(Failed::closed());
         }
-        Ok(())
+        // The task tells each call how it ended, unless its runtime has ended.
+        wait.await.unwrap_or_else(|_| Err(closed().into()))
     }
+}
+
+/// Sends and reads until the connection ends, or nobody has it any more.
+async fn drive<S>(mut stream: S, mut calls: mpsc::Receiver<Call>)
+where
+    S: AsyncRead + AsyncWrite + AsFd + Unpin,
+{
+    let mut pipeline = Pipeline::default();
+    let ended = poll_fn(|cx| turn(&mut stream, &mut calls, &mut pipeline, cx)).await;
+    let Err(error) = ended else {
+        return;
+    };
+    pipeline.fail(&error);
+    calls.close();
+    // Of these nothing was sent.
+    while let Ok(call) = calls.try_recv() {
+        call.not_sent();
+    }
+}
+
+/// Does what can be done without waiting.
+fn turn<S>(
+    stream: &mut S,
+    calls: &mut mpsc::Receiver<Call>,
+    pipeline: &mut Pipeline,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), StoreError>>
+where
+    S: AsyncRead + AsyncWrite + AsFd + Unpin,
+{
+    loop {
+        while pipeline.has_room()
+            && let Poll::Ready(call) = calls.poll_recv(cx)
+        {
+            let Some(call) = call else {
+                return Poll::Ready(Ok(()));
+            };
+            if pipeline.is_idle() && !is_quiet(&*stream) {
+                call.not_sent();
+                return Poll::Ready(Err(StoreError::Protocol("more than was asked for".into())));
+            }
+            pipeline.begin(call);
+        }
+        let mut is_done = true;
+        if !pipeline.to_send.is_empty() {
+            let sent = pin!(stream.write_buf(&mut pipeline.to_send)).poll(cx);
+            if let Poll::Ready(sent) = sent {
+                sent?;
+                is_done = false;
+            }
+        }
+        let read = pin!(stream.read_buf(pipeline.buffer())).poll(cx);
+        if let Poll::Ready(read) = read {
+            if read? == 0 {
+                return Poll::Ready(Err(closed()));
+            }
+            pipeline.answer()?;
+            is_done = false;
+        }
+        if is_done {
+            return Poll::Pending;
+        }
+    }
+}
+
+/// Whether nothing has come since the last reply, and the server has not closed. The kernel is asked: the runtime may not have
+/// heard yet.
+fn is_quiet(stream: impl AsFd) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    matches!(recv(stream, &mut [0; 1], flags), Err(Errno::WOULDBLOCK))
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    protocol::{Expect, Reply, command, exptime, is_in_range, storage},
+    commands::{Commands, exptime},
+    replies::{Reply, is_in_range},
     server::Server,
 };
 use crate::{
@@ -31,34 +32,24 @@ pub(super) struct Entry<'a> {
 impl Entry<'_> {
     /// The value, and the number of its writing.
     pub(super) async fn get(&self) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
-        let replies = self
-            .server
-            .exchange(&self.get_command(), &[self.value()])
-            .await?;
+        let commands = Commands::default().gets(&self.name);
+        let replies = self.server.exchange(commands).await?;
         match replies.into_iter().next() {
             Some(Reply::Value { data, unique }) => Ok(Some((data, unique))),
             _ => Ok(None),
         }
     }
 
-    pub(super) fn get_command(&self) -> Vec<u8> {
-        command("gets", &self.name, "")
-    }
-
-    pub(super) fn value(&self) -> Expect<'_> {
-        Expect::Value(&self.name)
-    }
-
-    pub(super) async fn line(&self, command: Vec<u8>) -> Result<Reply, StoreError> {
-        let replies = self.server.exchange(&command, &[Expect::Line]).await?;
+    pub(super) async fn line(&self, command: Commands) -> Result<Reply, StoreError> {
+        let replies = self.server.exchange(command).await?;
         replies
             .into_iter()
             .next()
             .ok_or_else(|| StoreError::Protocol("no reply".into()))
     }
 
-    pub(super) fn storage(&self, verb: &str, value: &[u8], ttl: Option<Duration>) -> Vec<u8> {
-        storage(verb, &self.name, value, exptime(ttl, now_ms()), None)
+    pub(super) fn storage(&self, verb: &str, value: &[u8], ttl: Option<Duration>) -> Commands {
+        Commands::default().storage(verb, &self.name, value, exptime(ttl, now_ms()), None)
     }
 
     pub(super) async fn set(&self, value: &[u8], ttl: Option<Duration>) -> Result<(), StoreError> {
@@ -82,10 +73,8 @@ impl Entry<'_> {
 
     /// Writes a value if it was not written since it was read.
     async fn replace(&self, value: &[u8], exptime: i64, unique: u64) -> Result<bool, StoreError> {
-        match self
-            .line(storage("cas", &self.name, value, exptime, Some(unique)))
-            .await?
-        {
+        let command = Commands::default().storage("cas", &self.name, value, exptime, Some(unique));
+        match self.line(command).await? {
             Reply::Stored => Ok(true),
             Reply::Exists | Reply::NotFound => Ok(false),
             reply => Err(odd(&reply)),
@@ -118,21 +107,19 @@ impl Entry<'_> {
         {
             sum(number(&value)?, delta)?;
         }
+        let word = delta.to_string();
+        let change = |verb| self.line(Commands::default().word(verb, &self.name, &word));
         for _ in 0..MAX_TRIES {
-            match self
-                .line(command("incr", &self.name, &delta.to_string()))
-                .await?
-            {
+            match change("incr").await? {
                 Reply::Number(sum) if is_in_range(sum) => return Ok(sum),
                 Reply::Number(_) => {
-                    self.line(command("decr", &self.name, &delta.to_string()))
-                        .await?;
+                    change("decr").await?;
                     return Err(StoreError::Overflow);
                 }
                 Reply::NotFound => {}
                 reply => return Err(odd(&reply)),
             }
-            if self.insert(delta.to_string().as_bytes(), ttl).await? {
+            if self.insert(word.as_bytes(), ttl).await? {
                 return Ok(delta);
             }
         }

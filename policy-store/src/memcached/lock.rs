@@ -4,9 +4,10 @@
 use std::{ptr, time::Duration};
 
 use super::{
+    commands::{Commands, exptime},
     entry::{Entry, PAST, odd},
     held::{Held, Locks},
-    protocol::{Expect, Reply, exptime, storage},
+    replies::Reply,
 };
 use crate::{Lock, Locked, StoreError, wall_clock::now_ms};
 
@@ -55,7 +56,9 @@ impl Entry<'_> {
         };
         let written = guard_of_value.call(of.set(value, ttl)).await;
         // Also where nothing was written: nobody has to wait for the lock's end.
-        let unlocked = guard.call(self.line(self.unlock(unique))).await;
+        let unlocked = guard
+            .call(self.line(self.unlock(Commands::default(), unique)))
+            .await;
         written.and(unlocked).map(|_| true)
     }
 
@@ -69,11 +72,9 @@ impl Entry<'_> {
         of: &Entry<'_>,
         locks: &Locks,
     ) -> Result<Locked, StoreError> {
-        let mut commands = self.storage("add", lock.owner, Some(lock.ttl));
-        commands.extend(of.get_command());
-        commands.extend(self.get_command());
-        let expected = [Expect::Line, of.value(), self.value()];
-        let replies = self.server.exchange(&commands, &expected).await?;
+        let insert = self.storage("add", lock.owner, Some(lock.ttl));
+        let commands = insert.gets(&of.name).gets(&self.name);
+        let replies = self.server.exchange(commands).await?;
         let mut replies = replies.into_iter();
         let value = match (replies.next(), replies.next()) {
             (Some(Reply::NotStored), _) => return Ok(Locked::Busy),
@@ -108,14 +109,14 @@ impl Entry<'_> {
                 return Ok(false);
             };
             let written = of.set(value, ttl).await;
-            let unlocked = self.line(self.unlock(unique)).await;
+            let unlocked = self.line(self.unlock(Commands::default(), unique)).await;
             return written.and(unlocked).map(|_| true);
         };
         let exptime = exptime(ttl, now_ms());
         let verb = if held.value.is_some() { "cas" } else { "add" };
-        let mut commands = storage(verb, &of.name, value, exptime, held.value);
-        commands.extend(self.unlock(held.lock));
-        let replies = self.server.exchange(&commands, &[Expect::Line; 2]).await?;
+        let write = Commands::default().storage(verb, &of.name, value, exptime, held.value);
+        let commands = self.unlock(write, held.lock);
+        let replies = self.server.exchange(commands).await?;
         match (replies.first(), replies.get(1)) {
             (Some(Reply::Stored), _) => Ok(true),
             // Its time was over meanwhile, or somebody has written it without the lock.
@@ -133,7 +134,7 @@ impl Entry<'_> {
         Ok(found.and_then(|(data, unique)| (data == owner).then_some(unique)))
     }
 
-    fn unlock(&self, unique: u64) -> Vec<u8> {
-        storage("cas", &self.name, b"", PAST, Some(unique))
+    fn unlock(&self, before: Commands, unique: u64) -> Commands {
+        before.storage("cas", &self.name, b"", PAST, Some(unique))
     }
 }

@@ -1,10 +1,13 @@
-//! memcached: a client that closes a connection on any doubt.
+//! memcached: a client whose calls share one connection to each server, which is closed on any doubt.
 
+mod commands;
 mod connection;
 mod entry;
 mod held;
 mod lock;
-pub mod protocol;
+mod pipeline;
+
+pub mod replies;
 mod ring;
 mod server;
 mod store;
@@ -24,9 +27,6 @@ pub struct MemcachedOptions {
     /// Deadline and breaker, for each server. A call about a lock and a value that are on two servers asks one after the
     /// other, each with its deadline.
     pub remote: RemoteOptions,
-    /// How many connections to each server there are at most. 16: a call has one for a round trip, and others wait for
-    /// it within their deadline.
-    pub max_connections: usize,
 }
 
 impl MemcachedOptions {
@@ -36,7 +36,6 @@ impl MemcachedOptions {
             servers: servers.into_iter().collect(),
             prefix: String::new(),
             remote: RemoteOptions::default(),
-            max_connections: 16,
         }
     }
 }

@@ -1,13 +1,12 @@
-//! One server: its connections and its breaker.
+//! One server: the connection to it and its breaker.
 
 use std::sync::Arc;
 
 use super::{
-    MemcachedOptions, MemcachedServer,
-    connection::Connection,
-    protocol::{Expect, Reply},
+    MemcachedOptions, MemcachedServer, commands::Commands, connection::Connection,
+    pipeline::Failed, replies::Reply,
 };
-use crate::{StoreError, address::Address, guard::Guard, pool::Pool};
+use crate::{StoreError, address::Address, guard::Guard, shared::Shared};
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -18,7 +17,7 @@ pub(super) struct Server {
 #[derive(Debug)]
 struct Remote {
     address: Address,
-    pool: Pool<Connection>,
+    connection: Shared<Connection>,
 }
 
 impl Server {
@@ -29,14 +28,14 @@ impl Server {
         let address = Address::parse(&server.address, 11211)?;
         let remote = Arc::new(Remote {
             address,
-            pool: Pool::new(options.max_connections),
+            connection: Shared::new(options.remote.deadline),
         });
         let for_probe = remote.clone();
         let probe = move || {
             let remote = for_probe.clone();
             Box::pin(async move {
                 remote
-                    .exchange(b"gets policy-store\r\n", &[Expect::Value(b"policy-store")])
+                    .exchange(Commands::default().gets(b"policy-store"))
                     .await?;
                 Ok(())
             }) as _
@@ -49,39 +48,36 @@ impl Server {
     }
 
     /// Sends commands and reads one reply to each: within the guard's call.
-    pub(super) async fn exchange(
-        &self,
-        commands: &[u8],
-        expected: &[Expect<'_>],
-    ) -> Result<Vec<Reply>, StoreError> {
-        self.remote.exchange(commands, expected).await
+    pub(super) async fn exchange(&self, commands: Commands) -> Result<Vec<Reply>, StoreError> {
+        self.remote.exchange(commands).await
     }
 }
 
 impl Remote {
-    async fn exchange(
-        &self,
-        commands: &[u8],
-        expected: &[Expect<'_>],
-    ) -> Result<Vec<Reply>, StoreError> {
-        let (lease, kept) = self.pool.take().await?;
-        if let Some((mut connection, _)) = kept.filter(|(connection, _)| connection.is_quiet()) {
-            match connection.exchange(commands, expected).await {
-                Ok(replies) => {
-                    lease.keep(connection);
-                    return Ok(replies);
-                }
-                // The connection was closed meanwhile, and the others too. Once more is safe: a server that was started again has
-                // forgotten all, and one that closes unused connections has read nothing. If a reply had begun, the
-                // command was done.
-                Err(StoreError::Connection(_)) if connection.is_unanswered() => self.pool.clear(),
-                Err(error) => return Err(error),
-            }
+    async fn exchange(&self, commands: Commands) -> Result<Vec<Reply>, StoreError> {
+        let commands = Arc::new(commands);
+        let mut result = self.once(&commands).await;
+        // The connection was closed meanwhile. Once more is safe: a server that was started again has forgotten all, and one
+        // that closes unused connections has read nothing. If a reply had begun, the command was done.
+        if result.as_ref().is_err_and(|failed| failed.is_unanswered) {
+            result = self.once(&commands).await;
         }
+        result.map_err(|failed| failed.error)
+    }
+
+    async fn once(&self, commands: &Arc<Commands>) -> Result<Vec<Reply>, Failed> {
         // Once in a while; each call's future would be larger by this one.
-        let mut connection = Box::pin(Connection::open(&self.address)).await?;
-        let replies = connection.exchange(commands, expected).await?;
-        lease.keep(connection);
-        Ok(replies)
+        let connect = || Box::pin(Connection::open(&self.address));
+        let mut using = self.connection.take(connect).await.map_err(Failed::from)?;
+        let result = using.connection.exchange(commands.clone()).await;
+        using.ended();
+        result.map_err(|mut failed| {
+            if failed.error.is_outage() {
+                using.is_bad();
+            }
+            // One that was made for this call shows a server that is there and does not answer.
+            failed.is_unanswered &= !using.is_new;
+            failed
+        })
     }
 }

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::{
     MemcachedOptions,
+    commands::{Commands, exptime, is_plain_key},
     entry::{Entry, PAST, odd},
     held::Locks,
-    protocol::{Reply, command, exptime, is_plain_key},
+    replies::Reply,
     ring::Ring,
     server::Server,
 };
@@ -22,8 +23,11 @@ use crate::{
 /// How long a key may be on a server, its prefix included.
 const MAX_LEN: usize = 250;
 
-/// A store on memcached. Keys are as they are where memcached takes them, and else their SHA-256: so any bytes do, and
+/// A store on memcached. All calls share one connection to each server. Keys are as they are where memcached takes them, and else their SHA-256: so any bytes do, and
 /// none is a command. What is counted over windows is read and written by comparing, with the hosts' clocks.
+///
+/// A reply is taken for that of the oldest call that waits, and a value also by its key. What nobody asked for, or is none of
+/// memcached's, ends the connection for all calls that wait; the next one has a new connection.
 #[derive(Clone, Debug)]
 pub struct MemcachedStore {
     inner: Arc<Inner>,
@@ -149,7 +153,7 @@ impl Store for MemcachedStore {
     fn delete<'a>(&'a self, key: &'a [u8]) -> Answer<'a, bool> {
         Box::pin(async move {
             let entry = self.entry(key)?;
-            let reply = entry.line(command("delete", &entry.name, ""));
+            let reply = entry.line(Commands::of("delete", &entry.name));
             match entry.server.guard.call(reply).await? {
                 Reply::Deleted => Ok(true),
                 Reply::NotFound => Ok(false),

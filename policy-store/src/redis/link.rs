@@ -1,16 +1,6 @@
-//! The connection to a server that all calls share, made again when it is of no use.
+//! Where a server is, and the connection to it that all calls share.
 
-use std::{
-    fmt,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
-
-use redis::{
-    ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _, RedisConnectionInfo,
-    RedisError,
-};
-use tokio::{sync::Mutex, time::Instant};
+use std::{fmt, time::Duration};
 
 use super::{
     RedisOptions,
@@ -19,17 +9,21 @@ use super::{
     open::{Single, open},
     sentinel::connect_primary,
 };
-use crate::{Secret, StoreError, address::Address};
+use crate::{
+    Secret, StoreError,
+    address::Address,
+    shared::{Shared, Use},
+};
+use redis::{
+    ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _, RedisConnectionInfo,
+    RedisError,
+};
 
 pub(super) struct Link {
     server: Server,
     settings: RedisConnectionInfo,
     deadline: Duration,
-    /// The call that connects has it; the others wait, within their own deadlines.
-    current: Mutex<Option<(u64, Single)>>,
-    /// The connection that a call waited too long for: its server may be gone without a word.
-    suspect: AtomicU64,
-    made: AtomicU64,
+    connection: Shared<Single>,
 }
 
 enum Server {
@@ -59,19 +53,14 @@ impl Link {
             server,
             settings,
             deadline,
-            current: Mutex::default(),
-            suspect: AtomicU64::new(0),
-            made: AtomicU64::new(0),
+            connection: Shared::new(deadline),
         }
     }
 
     /// Asks the server.
     pub(super) async fn ask<T: FromRedisValue>(&self, job: Job<'_>) -> Result<T, StoreError> {
-        let (number, result) = self.exchange(job, false).await?;
-        match result {
-            Ok(value) => Ok(value),
-            Err(found) => Err(self.failed(number, found).await),
-        }
+        let (using, result) = self.exchange(job, false).await?;
+        result.map_err(|found| failed(&using, found))
     }
 
     /// Asks the server as a node of a cluster, which may name another one.
@@ -80,39 +69,19 @@ impl Link {
         job: Job<'_>,
         asking: bool,
     ) -> Result<Reply<T>, StoreError> {
-        let (number, result) = self.exchange(job, asking).await?;
-        match Reply::of(result) {
-            Ok(reply) => Ok(reply),
-            Err(found) => Err(self.failed(number, found).await),
-        }
+        let (using, result) = self.exchange(job, asking).await?;
+        Reply::of(result).map_err(|found| failed(&using, found))
     }
 
     async fn exchange<T: FromRedisValue>(
         &self,
         job: Job<'_>,
         asking: bool,
-    ) -> Result<(u64, Result<T, RedisError>), StoreError> {
-        let (number, mut single) = self.connection().await?;
-        let mut use_of = Use::new(self, number);
-        let result = job.run(&mut single.connection, asking).await;
-        use_of.ended();
-        Ok((number, result))
-    }
-
-    async fn connection(&self) -> Result<(u64, Single), StoreError> {
-        let mut current = self.current.lock().await;
-        let suspect = self.suspect.load(Ordering::Relaxed);
-        if let Some((number, connection)) = &*current
-            && *number != suspect
-        {
-            return Ok((*number, connection.clone()));
-        }
-        // What others still wait for over the old one comes, or does not.
-        *current = None;
-        let connection = self.connect().await?;
-        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
-        *current = Some((number, connection.clone()));
-        Ok((number, connection))
+    ) -> Result<(Use<'_, Single>, Result<T, RedisError>), StoreError> {
+        let mut using = self.connection.take(|| self.connect()).await?;
+        let result = job.run(&mut using.connection.connection, asking).await;
+        using.ended();
+        Ok((using, result))
     }
 
     async fn connect(&self) -> Result<Single, StoreError> {
@@ -128,54 +97,20 @@ impl Link {
             }
         }
     }
+}
 
-    /// Forgets a connection that failed, or whose server is no primary any more.
-    async fn failed(&self, number: u64, found: RedisError) -> StoreError {
-        let failure = error(found);
-        if failure.is_outage() {
-            let mut current = self.current.lock().await;
-            if current.as_ref().is_some_and(|(of, _)| *of == number) {
-                *current = None;
-            }
-        }
-        failure
+/// The connection has failed, or its server is no primary any more: the next call has another one.
+fn failed(using: &Use<'_, Single>, found: RedisError) -> StoreError {
+    let failure = error(found);
+    if failure.is_outage() {
+        using.is_bad();
     }
+    failure
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Link").finish_non_exhaustive()
-    }
-}
-
-/// One use of the connection. If it is given up after a good part of the deadline, the connection is suspect.
-struct Use<'a> {
-    link: &'a Link,
-    number: u64,
-    begin: Instant,
-    has_ended: bool,
-}
-
-impl<'a> Use<'a> {
-    fn new(link: &'a Link, number: u64) -> Self {
-        Self {
-            link,
-            number,
-            begin: Instant::now(),
-            has_ended: false,
-        }
-    }
-
-    fn ended(&mut self) {
-        self.has_ended = true;
-    }
-}
-
-impl Drop for Use<'_> {
-    fn drop(&mut self) {
-        if !self.has_ended && self.begin.elapsed() >= self.link.deadline / 2 {
-            self.link.suspect.store(self.number, Ordering::Relaxed);
-        }
     }
 }
 

@@ -1,6 +1,4 @@
-//! memcached's text protocol: commands as bytes, and replies out of them.
-
-use std::time::Duration;
+//! Replies in memcached's text protocol, out of the bytes that have come.
 
 use memchr::memchr;
 
@@ -8,9 +6,6 @@ use crate::{MAX_VALUE_LEN, StoreError, store::MAX_NUMBER};
 
 /// How long a line of a reply may be: a key of 250 bytes, and numbers.
 const MAX_LINE: usize = 512;
-
-/// How much of a command is neither key nor value: a verb, numbers, blanks and line ends.
-const MAX_NUMBERS: usize = 64;
 
 /// The kind of reply that a command asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -63,73 +58,21 @@ impl Reply {
     }
 }
 
-/// Whether a server takes a key as it is: not empty, no blank, no control character.
-pub fn is_plain_key(key: &[u8]) -> bool {
-    !key.is_empty() && key.iter().all(|byte| *byte > b' ' && *byte != 0x7f)
+/// A reply that has come, or will have come: the head of a value that is too large is enough.
+#[derive(Debug)]
+pub struct Parsed {
+    /// What the server says, or its error, after which it goes on with the next command.
+    pub reply: Result<Reply, StoreError>,
+    /// How long it is, in bytes.
+    pub length: u64,
 }
 
-/// A command with a key that a server takes, and more words.
-pub fn command(verb: &str, key: &[u8], words: &str) -> Vec<u8> {
-    let blank = if words.is_empty() { "" } else { " " };
-    [
-        verb.as_bytes(),
-        b" ",
-        key,
-        blank.as_bytes(),
-        words.as_bytes(),
-        b"\r\n",
-    ]
-    .concat()
-}
-
-/// A command that writes a value. `exptime` is memcached's; `unique` is for `cas`.
-pub fn storage(verb: &str, key: &[u8], value: &[u8], exptime: i64, unique: Option<u64>) -> Vec<u8> {
-    // Not by `format!`: each session costs three of these.
-    let mut all = Vec::with_capacity(MAX_NUMBERS + key.len() + value.len());
-    let mut add = |part: &[u8]| all.extend_from_slice(part);
-    add(verb.as_bytes());
-    add(b" ");
-    add(key);
-    add(b" 0 ");
-    add(exptime.to_string().as_bytes());
-    add(b" ");
-    add(value.len().to_string().as_bytes());
-    if let Some(unique) = unique {
-        add(b" ");
-        add(unique.to_string().as_bytes());
-    }
-    add(b"\r\n");
-    add(value);
-    add(b"\r\n");
-    all
-}
-
-/// When an entry ends, in memcached's terms: seconds from now, or of 1970 beyond 30 days. Its clock has seconds, and
-/// an entry of one second may be gone at once; so one second more.
-pub fn exptime(ttl: Option<Duration>, now_ms: u64) -> i64 {
-    const MONTH: u64 = 30 * 86_400;
-    let Some(ttl) = ttl else {
-        return 0;
-    };
-    let seconds = ttl
-        .as_secs()
-        .saturating_add(u64::from(ttl.subsec_nanos() > 0))
-        .saturating_add(1);
-    let exptime = if seconds < MONTH {
-        seconds
-    } else {
-        seconds.saturating_add(now_ms / 1000)
-    };
-    // A server may keep it in 32 bits.
-    i64::from(i32::try_from(exptime).unwrap_or(i32::MAX))
-}
-
-/// Reads a reply at the beginning of what has come: it and its length, or nothing if more has to come.
+/// Reads a reply at the beginning of what has come, or nothing if more has to come.
 ///
 /// # Errors
 ///
-/// A reply that is no answer to this command, and a refusal of the server.
-pub fn parse(bytes: &[u8], expect: Expect<'_>) -> Result<Option<(Reply, usize)>, StoreError> {
+/// A reply that is no answer to this command, and a refusal after which nobody knows how the server reads what follows.
+pub fn parse(bytes: &[u8], expect: Expect<'_>) -> Result<Option<Parsed>, StoreError> {
     let Some(end) = memchr(b'\n', bytes.get(..MAX_LINE).unwrap_or(bytes)) else {
         if bytes.len() >= MAX_LINE {
             return Err(unexpected(bytes));
@@ -138,21 +81,45 @@ pub fn parse(bytes: &[u8], expect: Expect<'_>) -> Result<Option<(Reply, usize)>,
     };
     let line = bytes.get(..end).and_then(|line| line.strip_suffix(b"\r"));
     let line = line.ok_or_else(|| unexpected(bytes))?;
-    match expect {
-        Expect::Value(key) => parse_value(bytes, line, end + 1, key),
-        Expect::Line => parse_line(line).map(|reply| Some((reply, end + 1))),
-    }
+    let begin = end + 1;
+    let head = match expect {
+        Expect::Value(key) => parse_head(line, key),
+        Expect::Line => parse_line(line).map(Head::Whole),
+    };
+    let (reply, length) = match head {
+        Ok(Head::Whole(reply)) => (Ok(reply), begin as u64),
+        Ok(Head::Value { size, unique }) if size <= MAX_VALUE_LEN as u64 => {
+            let Some((data, length)) = parse_data(bytes, begin, size)? else {
+                return Ok(None);
+            };
+            (Ok(Reply::Value { data, unique }), length)
+        }
+        Ok(Head::Value { size, .. }) => {
+            let length = (begin as u64).saturating_add(size);
+            (
+                Err(too_large(size)),
+                length.saturating_add(END.len() as u64),
+            )
+        }
+        Err(error) if goes_on(&error, line) => (Err(error), begin as u64),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Parsed { reply, length }))
 }
 
-/// `VALUE KEY FLAGS BYTES UNIQUE`, the value, `END`; or `END` alone.
-fn parse_value(
-    bytes: &[u8],
-    line: &[u8],
-    begin: usize,
-    key: &[u8],
-) -> Result<Option<(Reply, usize)>, StoreError> {
+/// The first line of a reply.
+enum Head {
+    Whole(Reply),
+    Value { size: u64, unique: u64 },
+}
+
+/// What comes after a value.
+const END: &[u8] = b"\r\nEND\r\n";
+
+/// `VALUE KEY FLAGS BYTES UNIQUE`, or `END` alone.
+fn parse_head(line: &[u8], key: &[u8]) -> Result<Head, StoreError> {
     if line == b"END" {
-        return Ok(Some((Reply::End, begin)));
+        return Ok(Head::Whole(Reply::End));
     }
     let Some(rest) = line.strip_prefix(b"VALUE ") else {
         return Err(refusal(line));
@@ -163,38 +130,36 @@ fn parse_value(
         .and_then(|rest| rest.strip_prefix(b" "));
     let words = rest.ok_or_else(|| unexpected(line))?;
     let mut words = words.split(|byte| *byte == b' ').map(digits);
-    let (Some(Some(_flags)), Some(Some(length)), Some(Some(unique)), None) =
-        (words.next(), words.next(), words.next(), words.next())
-    else {
-        return Err(unexpected(line));
-    };
-    let length = usize::try_from(length).unwrap_or(usize::MAX);
-    if length > MAX_VALUE_LEN {
-        return Err(StoreError::TooLarge {
-            size: length,
-            limit: MAX_VALUE_LEN,
-            unit: "bytes of a value",
-        });
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(Some(_flags)), Some(Some(size)), Some(Some(unique)), None) => {
+            Ok(Head::Value { size, unique })
+        }
+        _ => Err(unexpected(line)),
     }
-    const END: &[u8] = b"\r\nEND\r\n";
-    let Some(data) = bytes.get(begin..begin + length) else {
+}
+
+/// The value that begins here, and where what comes after it ends.
+fn parse_data(bytes: &[u8], begin: usize, size: u64) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
+    let rest = bytes.get(begin..).unwrap_or_default();
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let Some((data, after)) = rest.split_at_checked(size) else {
         return Ok(None);
     };
-    let after = bytes.get(begin + length..).unwrap_or_default();
     let after = after.get(..END.len()).unwrap_or(after);
     if !END.starts_with(after) {
         return Err(unexpected(after));
     }
+    let length = (begin + size + END.len()) as u64;
     let is_whole = after.len() == END.len();
-    Ok(is_whole.then(|| {
-        (
-            Reply::Value {
-                data: data.to_vec(),
-                unique,
-            },
-            begin + length + END.len(),
-        )
-    }))
+    Ok(is_whole.then(|| (data.to_vec(), length)))
+}
+
+fn too_large(size: u64) -> StoreError {
+    StoreError::TooLarge {
+        size: usize::try_from(size).unwrap_or(usize::MAX),
+        limit: MAX_VALUE_LEN,
+        unit: "bytes of a value",
+    }
 }
 
 fn parse_line(line: &[u8]) -> Result<Reply, StoreError> {
@@ -240,6 +205,12 @@ fn refusal(line: &[u8]) -> StoreError {
     } else {
         unexpected(line)
     }
+}
+
+/// Whether the server has read the whole command that it refuses. Of another `CLIENT_ERROR` it may have read the line alone, and
+/// takes the value for the next command.
+fn goes_on(error: &StoreError, line: &[u8]) -> bool {
+    matches!(error, StoreError::NotANumber) || line.starts_with(b"SERVER_ERROR")
 }
 
 /// The error of an answer that is none. Only a word of the protocol is shown: anything else may be a part of a value.
