@@ -6,7 +6,6 @@ mod entry;
 mod held;
 mod lock;
 mod pipeline;
-
 pub mod replies;
 mod ring;
 mod server;
