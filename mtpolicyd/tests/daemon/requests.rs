@@ -120,15 +120,31 @@ fn the_context_chooses_only_where_it_may() {
             "<VirtualHost {key}>\nname={name}\n<Plugin a>\nmodule=Action\naction=reject {name}\n</Plugin>\n</VirtualHost>\n"
         )
     };
-    for (option, answer) in [(0, "first"), (1, "second")] {
+    // What Perl takes for true is on.
+    for (option, answer) in [
+        ("0", "first"),
+        ("\"\"", "first"),
+        ("1", "second"),
+        ("yes", "second"),
+        ("off", "second"),
+        ("0.0", "second"),
+    ] {
         let world = World::new(&format!(
             "port = PORT, @TMP@/mt.sock|unix\nvhost_by_policy_context = {option}\n{}{}",
             one("PORT", "first"),
             one("@TMP@/mt.sock", "second")
         ));
+        let checked = world.run(&["--check-config"]);
+        let warning = format!("`vhost_by_policy_context` is `{option}`, which means 1: use 1 or 0");
+        let is_word = !["0", "\"\"", "1"].contains(&option);
+        assert_eq!(checked.err.contains(&warning), is_word, "{checked:?}");
         let _process = world.serve(&[]);
         let expected = format!("action=reject {answer}");
-        assert_eq!(world.ask("policy_context=second"), Some(expected));
+        assert_eq!(
+            world.ask("policy_context=second"),
+            Some(expected),
+            "{option}"
+        );
     }
 }
 
