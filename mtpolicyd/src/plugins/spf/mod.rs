@@ -1,6 +1,7 @@
 //! `SPF`: whether the client may use the name in HELO and the sender's address.
 
 mod decide;
+mod receiver;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -110,6 +111,8 @@ fn options(section: &mut Section<'_>) -> SpfOptions {
     let hostname = section.text_or("hostname", "");
     if !hostname.is_empty() {
         options.receiver = hostname;
+    } else if let Some(machine) = receiver::machine() {
+        options.receiver = machine.to_owned();
     }
     options
 }

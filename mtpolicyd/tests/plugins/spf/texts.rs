@@ -12,11 +12,6 @@ async fn explanations_are_the_domains_or_the_default() {
             "reject 100.64.2.10 is not one of the servers of exp.example",
         ),
         (
-            "",
-            "client_address=100.64.2.77",
-            "reject See http://www.acme.example/why/id=carol%40acme.example;ip=100.64.2.77;r=unknown",
-        ),
-        (
             "hostname=mx.test",
             "client_address=100.64.2.77",
             "reject See http://www.acme.example/why/id=carol%40acme.example;ip=100.64.2.77;r=mx.test",
@@ -37,6 +32,24 @@ async fn explanations_are_the_domains_or_the_default() {
             "{parameters}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn explanations_name_this_machine_where_no_hostname_is_given() {
+    let blocks = spf("check_helo=off\nreject_message=%AUTH_EXPL%");
+    let answer = Checker::new(&blocks, ZONE)
+        .ask("client_address=100.64.2.77")
+        .await;
+    let (_, receiver) = answer.split_once(";ip=100.64.2.77;r=").unwrap();
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let host = machine.trim().split('.').next().unwrap();
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    // The hosts file may know it by another name before that.
+    assert!(
+        receiver.starts_with(host) || hosts.contains(receiver),
+        "{answer}"
+    );
+    assert_ne!(receiver, "unknown");
 }
 
 #[tokio::test(start_paused = true)]
