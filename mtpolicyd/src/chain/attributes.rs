@@ -60,16 +60,19 @@ impl<'r> Attributes<'r> {
         found.map(|(_, value)| *value)
     }
 
-    /// The value as text; bytes that are no UTF-8 become U+FFFD.
+    /// The value as text. One that is not UTF-8 is read as ISO 8859-1, so that no two become the same.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Cow<'r, str>> {
-        self.get(name).map(as_text)
+        self.get(name).map(text_of)
     }
 }
 
-/// Bytes as text; those that are no UTF-8 become U+FFFD. Nearly all are, which is found out sooner.
-fn as_text(bytes: &[u8]) -> Cow<'_, str> {
-    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+/// Bytes from outside as text: UTF-8, or else ISO 8859-1.
+pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(bytes).map_or_else(
+        |_| bytes.iter().copied().map(char::from).collect(),
+        Cow::Borrowed,
+    )
 }
 
 /// Postfix 3.9 sends 29 of them.
@@ -80,6 +83,19 @@ const MAX_LISTED: usize = 128;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_that_are_not_utf_8_stay_apart_as_text() {
+        let values = [&b"\xe4@x"[..], b"\xff@x", b"\xe4\xff@x", "ä€@x".as_bytes()];
+        let texts = values.map(|value| {
+            let request = Request::from_attributes([(&b"sender"[..], value)]).unwrap();
+            Attributes::of(&request)
+                .text("sender")
+                .unwrap()
+                .into_owned()
+        });
+        assert_eq!(texts, ["ä@x", "ÿ@x", "äÿ@x", "ä€@x"]);
+    }
 
     #[test]
     fn attributes_are_found_however_many_there_are_and_the_list_has_a_bound() {

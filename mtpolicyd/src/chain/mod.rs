@@ -4,6 +4,7 @@
 
 mod attributes;
 pub use attributes::Attributes;
+pub(crate) use attributes::text_of;
 
 pub(crate) mod call;
 pub use call::Call;

@@ -107,7 +107,7 @@ impl Server {
     ) -> Result<Held, PluginError> {
         // Without a store nobody asks for it.
         let instance = if config.sessions.is_kept() {
-            attributes.get("instance").map(String::from_utf8_lossy)
+            attributes.text("instance")
         } else {
             None
         };
@@ -256,7 +256,7 @@ impl Handler for Server {
 
 /// What is added to the log line of a dry run: whom the answer would have been about.
 fn dry_run(attributes: &Attributes<'_>) -> String {
-    let text = |name| String::from_utf8_lossy(attributes.get(name).unwrap_or_default());
+    let text = |name| attributes.text(name).unwrap_or_default();
     format!(
         ", client={}[{}], sender=<{}>, recipient=<{}> (dry run: answered dunno)",
         text("client_name"),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use policy_net::{BackendConfig, Connector, Endpoint, Upstream, UpstreamOptions};
 
 use crate::{
-    chain::Call,
     chain::plugin::{Plugin, PluginError, Step},
+    chain::{Call, text_of},
     config::Section,
 };
 
@@ -87,7 +87,7 @@ impl Plugin for Proxy {
             }
             let answer = upstream.ask(call.request()).await;
             let answer = answer.map_err(|exhausted| PluginError::Other(exhausted.to_string()))?;
-            let action = String::from_utf8_lossy(answer.response.as_bytes()).into_owned();
+            let action = text_of(answer.response.as_bytes()).into_owned();
             call.note(|| {
                 let name = upstream.name(answer.backend).unwrap_or_default();
                 format!("{name} answers {action}")

@@ -114,6 +114,27 @@ fn two_virtual_hosts_on_one_port_are_told_apart_by_the_context() {
 }
 
 #[test]
+fn values_that_are_not_utf_8_are_read_as_iso_8859_1_and_stay_apart() {
+    let world = World::new(&host(
+        "<Plugin a>\nmodule=Condition\nkey=sender\nmatch=ä@x\naction=reject a\n</Plugin>\n\
+         <Plugin b>\nmodule=Condition\nkey=sender\nmatch=ÿ@x\naction=reject b\n</Plugin>\n",
+    ));
+    let _process = world.serve(&[]);
+    let mut client = world.connect();
+    for (sender, answer) in [
+        (&b"\xe4@x"[..], "reject a"),
+        ("ä@x".as_bytes(), "reject a"),
+        (b"\xff@x", "reject b"),
+        (b"\xfe@x", "dunno"),
+        (b"\xef\xbf\xbd@x", "dunno"),
+    ] {
+        client.send(&[b"request=smtpd_access_policy\nsender=", sender, b"\n\n"].concat());
+        let reply = String::from_utf8(client.reply().unwrap()).unwrap();
+        assert_eq!(reply, format!("action={answer}\n\n"), "{sender:?}");
+    }
+}
+
+#[test]
 fn the_context_chooses_only_where_it_may() {
     let one = |key: &str, name: &str| {
         format!(
