@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     process::{Command, Stdio},
 };
 
@@ -70,6 +71,8 @@ fn run(name: &str, words: &[&str], replaced: &[(&str, &str)]) -> Process {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("wild.conf");
     fs::write(&path, text).unwrap();
+    // Some have passwords.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_mtpolicyd"));
     command
         .args(words)

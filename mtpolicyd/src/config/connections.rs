@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use policy_store::{
     Directory, DirectoryOptions, Driver, Dsn, MemcachedOptions, MemcachedServer, MemcachedStore,
-    MemoryOptions, MemoryStore, RedisOptions, RedisServers, RedisStore, Secret, StoreError,
+    MemoryOptions, MemoryStore, RedisOptions, RedisServers, RedisStore, StoreError,
 };
 
 use super::{build::Build, later::Use, section::Section, similar::similar};
@@ -117,7 +117,7 @@ fn redis(section: &mut Section<'_>) -> Result<Kind, StoreError> {
         _ => RedisServers::One(server),
     };
     let mut options = RedisOptions::new(servers);
-    options.password = section.text("password").map(Secret::from);
+    options.password = section.secret("password");
     options.database = u32::try_from(section.count("db", 0)).unwrap_or(u32::MAX);
     _ = section.flag("debug", false);
     Ok(Kind::Store(Arc::new(RedisStore::new(options)?)))
@@ -125,12 +125,15 @@ fn redis(section: &mut Section<'_>) -> Result<Kind, StoreError> {
 
 fn sql(section: &mut Section<'_>) -> Option<Kind> {
     let dsn = section.required("dsn").parse::<Dsn>();
-    let (user, password) = (section.text_or("user", ""), section.text_or("password", ""));
+    let user = section.text_or("user", "");
+    _ = section.text_or("password", "");
+    let password = section
+        .secret("password")
+        .filter(|password| !password.reveal().is_empty());
     match dsn {
         Ok(mut dsn) => {
-            let given = |text: String| Some(text).filter(|text| !text.is_empty());
-            dsn.user = given(user).or(dsn.user);
-            dsn.password = given(password).map(Secret::from).or(dsn.password);
+            dsn.user = Some(user).filter(|user| !user.is_empty()).or(dsn.user);
+            dsn.password = password.or(dsn.password);
             if dsn.driver == Driver::Sqlite && dsn.database != ":memory:" {
                 section.opens("dsn", &dsn.database, Use::Database);
             }
@@ -154,7 +157,7 @@ fn ldap(section: &mut Section<'_>) -> Result<Kind, StoreError> {
     options.starttls = section.flag("starttls", true);
     options.authority = section.text("cafile").map(Into::into);
     options.bind_dn = section.text("binddn");
-    options.password = section.text("password").map(Secret::from);
+    options.password = section.secret("password");
     _ = section.flag("keepalive", true);
     if section.text("timeout").is_some() {
         section.warning(

@@ -3,6 +3,7 @@
 mod connected;
 mod of_chain;
 mod referring;
+mod secret;
 mod settings;
 mod shared;
 

@@ -100,3 +100,50 @@ fn a_user_that_is_not_there_is_said() {
     assert_ne!(ended.code, Some(0), "{ended:?}");
     assert!(ended.err.contains("no-such-user"), "{ended:?}");
 }
+
+#[test]
+fn a_file_with_a_password_that_everybody_can_read_is_warned_of() {
+    let secrets = |password: &str| {
+        format!(
+            "<Connection ldap>\nmodule=Ldap\npassword={password}\n</Connection>\n\
+             <Connection redis>\nmodule=Redis\npassword={password}\n</Connection>\n\
+             <Connection db>\nmodule=Sql\ndsn=dbi:mysql:mail\npassword={password}\n</Connection>\n\
+             <Connection limits>\nmodule=Memory\n</Connection>\n"
+        )
+    };
+    let limit = |secret: &str| {
+        format!(
+            "<Plugin l>\nmodule=Limit\nlimits=1/1m\non_block_url=http://127.0.0.1:1/\non_block_secret={secret}\n</Plugin>\n"
+        )
+    };
+    // The modes of the directory and the file, the passwords, and how many are warned of.
+    for (directory, file, password, warned) in [
+        (0o755, 0o644, "geheim", 4),
+        (0o755, 0o640, "geheim", 0),
+        (0o750, 0o644, "geheim", 0),
+        (0o755, 0o644, "\"\"", 0),
+    ] {
+        let world = World::new(&(secrets(password) + &host(&limit(password))));
+        let set = |name: &str, mode| {
+            fs::set_permissions(world.path(name), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set("", directory);
+        set("mt.conf", file);
+        let ended = world.run(&["--check-config"]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let lines = ended.err.lines();
+        let found: Vec<&str> = lines.filter(|line| line.contains("can read")).collect();
+        assert_eq!(
+            found.len(),
+            warned,
+            "{directory:o} {file:o} {password}: {ended:?}"
+        );
+        for line in found {
+            assert!(
+                line.contains(": warning: every user of this machine can read `"),
+                "{line}"
+            );
+            assert!(!line.contains("geheim"), "{line}");
+        }
+    }
+}

@@ -46,7 +46,7 @@ impl Alert {
             })
         });
         let tls = tls.and_then(Result::ok);
-        let secret = section.text("on_block_secret").map(Secret::from);
+        let secret = section.secret("on_block_secret");
         let is_none = command.is_none() && url.is_none();
         (!is_none).then(|| Self {
             command,
