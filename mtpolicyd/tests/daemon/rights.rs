@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
 };
 
+use policy_store::{Sql as _, Sqlite, SqliteOptions};
 use policy_testing::process::as_user;
 
 use super::{
@@ -88,6 +89,59 @@ fn why_a_database_file_cannot_be_read_or_written_is_said() {
         assert!(daemon.err.wait_lines(1, failed), "{}", daemon.err.text());
         let line = &daemon.err.lines(failed)[0];
         assert!(line.contains(written), "{directory:o} {file:o}: {line}");
+    }
+}
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn a_database_file_that_the_user_cannot_write_is_read() {
+    let plugins = "<Plugin list>\nmodule=SqlList\nsql_query=SELECT 1 FROM bad WHERE sender = ?\nfield=sender\n\
+                   match_action=reject listed\n</Plugin>\n\
+                   <Plugin count>\nmodule=Accounting\nfields=sender\non_error=continue\n</Plugin>\n";
+    for (directory, file) in [(0o755, 0o644), (0o755, 0o444), (0o755, 0o666)] {
+        let world = World::new(&format!(
+            "user = {NOBODY}\n<Connection db>\nmodule=Sql\ndsn=dbi:SQLite:dbname=@TMP@/of-root/db.sqlite\n</Connection>\n{}",
+            host(plugins)
+        ));
+        let of_root = world.path("of-root");
+        fs::create_dir(&of_root).unwrap();
+        let path = of_root.join("db.sqlite");
+        // As other programs make it: without a write-ahead log.
+        let mut options = SqliteOptions::new(&path);
+        options.write_ahead = false;
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        runtime.block_on(async {
+            let made = Sqlite::open(options).await.unwrap();
+            for statement in [
+                "CREATE TABLE bad (sender)",
+                "INSERT INTO bad VALUES ('a@x')",
+            ] {
+                made.execute(statement, &[]).await.unwrap();
+            }
+            made.close().await;
+        });
+        for (path, mode) in [(path, file), (of_root, directory), (world.path(""), 0o755)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let daemon = world.serve(&[]);
+        for (sender, answer) in [
+            ("a@x", "reject listed"),
+            ("b@x", "dunno"),
+            ("a@x", "reject listed"),
+        ] {
+            let asked = world.ask(&format!("sender={sender}"));
+            assert_eq!(
+                asked,
+                Some(format!("action={answer}")),
+                "{file:o}: {}",
+                daemon.err.text()
+            );
+        }
+        let failed = "plugin count failed: ";
+        assert!(daemon.err.wait_lines(1, failed), "{}", daemon.err.text());
+        let line = &daemon.err.lines(failed)[0];
+        assert!(line.contains("Permission denied"), "{file:o}: {line}");
     }
 }
 

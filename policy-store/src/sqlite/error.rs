@@ -32,3 +32,12 @@ pub(super) fn is_locked(error: &rusqlite::Error) -> bool {
         Some(DatabaseBusy | DatabaseLocked)
     )
 }
+
+/// Whether the file, or one beside it, cannot be written or made.
+pub(super) fn lacks_rights(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+    matches!(
+        error.sqlite_error_code(),
+        Some(CannotOpen | PermissionDenied | ReadOnly)
+    )
+}

@@ -20,7 +20,7 @@ use rustix::{
 };
 
 use super::{
-    error::{error, is_locked},
+    error::{error, is_locked, lacks_rights},
     opened::{Opened, beside, log_of},
     options::SqliteOptions,
 };
@@ -71,11 +71,26 @@ pub(super) fn connect(options: &SqliteOptions, patience: Duration) -> Result<Ope
     connection
         .busy_timeout(options.remote.deadline_to_tell())
         .map_err(error)?;
-    if options.write_ahead && !options.read_only {
-        set_write_ahead(&connection, patience).map_err(|error| with_cause(error, options))?;
+    let mut unwritable = None;
+    if options.write_ahead
+        && !options.read_only
+        && let Err(said) = set_write_ahead(&connection, patience)
+    {
+        let is_readable = lacks_rights(&said) && can_be_read(&connection);
+        let failure = with_cause(said, options);
+        if !is_readable {
+            return Err(failure);
+        }
+        unwritable = Some(failure);
     }
     connection.set_prepared_statement_cache_capacity(64);
-    Ok(Opened::new(connection, options))
+    Ok(Opened::new(connection, options, unwritable))
+}
+
+/// Whether the tables can be read at once, though nothing can be written: somebody else's file, as a rule.
+fn can_be_read(connection: &Connection) -> bool {
+    let count = connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()));
+    count.is_ok()
 }
 
 /// Refuses a path whose last part is a link: what is written would be in somebody else's file.

@@ -21,23 +21,36 @@ pub(super) struct Opened {
     /// Whether the table of a store was found or made.
     has_table: Cell<bool>,
     is_read_only: bool,
+    /// Why nothing can be written, which an option does not ask for.
+    unwritable: Option<StoreError>,
     /// None for a database in memory.
     file: Option<Identity>,
 }
 
 impl Opened {
-    pub(super) fn new(connection: Connection, options: &SqliteOptions) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        options: &SqliteOptions,
+        unwritable: Option<StoreError>,
+    ) -> Self {
         let is_file = connection.path().is_some_and(|path| !path.is_empty());
         Self {
             connection,
             has_table: Cell::new(false),
             is_read_only: options.read_only,
+            unwritable,
             file: is_file.then(|| Identity::of(&options.path)),
         }
     }
 
+    /// An error where nothing can be written: what only reads may go on.
+    pub(super) fn check_writable(&self) -> Result<(), StoreError> {
+        self.unwritable.clone().map_or(Ok(()), Err)
+    }
+
     /// Makes the table of a store if it is missing: in a file that was replaced it may be.
     pub(super) fn with_table(&self) -> Result<&Self, StoreError> {
+        self.check_writable()?;
         if !self.has_table.get() {
             create(&self.connection, self.is_read_only).map_err(error)?;
             self.has_table.set(true);

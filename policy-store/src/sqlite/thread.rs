@@ -250,9 +250,17 @@ fn do_all(connection: &Opened, batch: &mut Vec<Job>) -> Result<(), StoreError> {
         finish(run_all(connection, batch.drain(..), false), &Ok(()));
         return Ok(());
     }
-    if let Err(found) = connection.execute_batch("BEGIN IMMEDIATE") {
-        let is_locked = is_locked(&found);
-        let failure = error(found);
+    let begun = connection
+        .check_writable()
+        .map_err(|failure| (failure, false));
+    let begun = begun.and_then(|()| {
+        let begun = connection.execute_batch("BEGIN IMMEDIATE");
+        begun.map_err(|found| {
+            let is_locked = is_locked(&found);
+            (error(found), is_locked)
+        })
+    });
+    if let Err((failure, is_locked)) = begun {
         // What only reads need not fail as well.
         let (reads, writes): (Vec<_>, Vec<_>) =
             batch.drain(..).partition(|job| job.work == Work::Read);
