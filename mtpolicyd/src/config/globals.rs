@@ -6,7 +6,6 @@ use ipnet::IpNet;
 use policy_daemon::log::{LogTarget, Sample};
 
 use super::{listen, section::Section};
-use crate::chain::number;
 
 /// The global options, those of the original first.
 #[derive(Clone, Debug)]
@@ -155,9 +154,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Globals {
         request_timeout: no_zero(request_timeout),
         keepalive_timeout: Some(keepalive_timeout).filter(|time| !time.is_zero()),
         max_keepalive: section.count("max_keepalive", 0),
-        vhost_by_policy_context: section
-            .text("vhost_by_policy_context")
-            .is_some_and(|text| number::parse(&text) != 0.0),
+        vhost_by_policy_context: section.truth("vhost_by_policy_context"),
         dns_prefetch: dns_prefetch(section),
     }
 }

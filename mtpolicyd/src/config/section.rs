@@ -121,6 +121,18 @@ impl<'s> Section<'s> {
     /// A whole number.
     pub fn integer(&mut self, key: &str, default: i64) -> i64 {
         let Some(text) = self.text(key) else {
+    /// A switch that is on with any text but `0` and nothing, as in Perl: `no` is a warning.
+    pub fn truth(&mut self, key: &str) -> bool {
+        let text = self.text(key).unwrap_or_default();
+        if !["", "0", "1"].contains(&&*text) {
+            self.warning(
+                key,
+                format!("`{key}` is `{text}`, which means 1: use 1 or 0"),
+            );
+        }
+        !["", "0"].contains(&&*text)
+    }
+
             return default;
         };
         let number = text.parse().ok().filter(|_| number::is_integer(&text));

@@ -120,7 +120,14 @@ fn the_context_chooses_only_where_it_may() {
             "<VirtualHost {key}>\nname={name}\n<Plugin a>\nmodule=Action\naction=reject {name}\n</Plugin>\n</VirtualHost>\n"
         )
     };
-    for (option, answer) in [(0, "first"), (1, "second")] {
+    // Any text but 0 and nothing is true, as in Perl.
+    for (option, answer) in [
+        ("0", "first"),
+        ("", "first"),
+        ("1", "second"),
+        ("yes", "second"),
+        ("no", "second"),
+    ] {
         let world = World::new(&format!(
             "port = PORT, @TMP@/mt.sock|unix\nvhost_by_policy_context = {option}\n{}{}",
             one("PORT", "first"),
