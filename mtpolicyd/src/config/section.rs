@@ -14,7 +14,7 @@ use super::{
     similar::similar,
 };
 use crate::{
-    chain::number,
+    chain::{Setting, number},
     config_general::{Block, Entry, Place, Value},
 };
 
@@ -32,6 +32,8 @@ pub struct Section<'s> {
     place: &'s Place,
     build: &'s mut Build,
     asked: HashSet<String>,
+    /// The parameters that a field of the session may override.
+    overridable: Vec<Setting>,
     /// The plugin that it is, or stands in, among those of the configuration.
     user: usize,
     /// Errors are warnings: of what the original ignores.
@@ -55,6 +57,7 @@ impl<'s> Section<'s> {
             user: build.references.current(),
             build,
             asked: HashSet::new(),
+            overridable: Vec::new(),
             is_lenient: false,
         }
     }
@@ -118,9 +121,6 @@ impl<'s> Section<'s> {
         }
     }
 
-    /// A whole number.
-    pub fn integer(&mut self, key: &str, default: i64) -> i64 {
-        let Some(text) = self.text(key) else {
     /// A switch that is on with any text but `0` and nothing, as in Perl: `no` is a warning.
     pub fn truth(&mut self, key: &str) -> bool {
         let text = self.text(key).unwrap_or_default();
@@ -133,6 +133,9 @@ impl<'s> Section<'s> {
         !["", "0"].contains(&&*text)
     }
 
+    /// A whole number.
+    pub fn integer(&mut self, key: &str, default: i64) -> i64 {
+        let Some(text) = self.text(key) else {
             return default;
         };
         let number = text.parse().ok().filter(|_| number::is_integer(&text));
@@ -247,8 +250,8 @@ impl<'s> Section<'s> {
         self.asked.extend(keys.iter().map(|key| (*key).to_owned()));
     }
 
-    /// Notes the parameters that nobody has asked for.
-    pub(crate) fn finish(self) {
+    /// Notes the parameters that nobody has asked for. What is left are those that a field of the session may override.
+    pub(crate) fn finish(self) -> Vec<Setting> {
         for entry in &self.block.entries {
             if self.asked.contains(&entry.key) {
                 continue;
@@ -266,6 +269,7 @@ impl<'s> Section<'s> {
             let text = format!("`{}` means nothing in `{}`{hint}", entry.key, self.name);
             self.build.findings.warning(&entry.place, text);
         }
+        self.overridable
     }
 
     fn entry(&mut self, key: &str) -> Option<&'s Entry> {
