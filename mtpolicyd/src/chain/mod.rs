@@ -27,7 +27,7 @@ mod score;
 pub use score::{Score, Scoring};
 
 mod setting;
-pub use setting::Setting;
+pub use setting::{Setting, Wanted};
 
 mod template;
 pub use template::fill;
@@ -68,6 +68,7 @@ impl Chain {
     pub async fn run(&self, call: &mut Call<'_>) -> Result<Option<Verdict>, PluginError> {
         for link in self.links() {
             let before = call.enter(&link.name, &link.module, link.log_level);
+            link.warn_of_overrides(call);
             let deadline = call.deadline();
             let result = match link.plugin.run(call) {
                 Step::Now(result) => result,
@@ -121,6 +122,15 @@ impl Chain {
 }
 
 impl Link {
+    /// Warns of what the session overrides a parameter with, where that is not what is wanted.
+    fn warn_of_overrides(&self, call: &mut Call<'_>) {
+        for setting in &self.overridable {
+            if let Some(fault) = setting.fault(call.session()) {
+                call.warn(&format!("plugin {}: {fault}", self.name));
+            }
+        }
+    }
+
     /// What comes of an error: an action, or that the next plugin has its turn.
     fn recover(&self, error: PluginError, call: &Call<'_>) -> Result<Option<String>, PluginError> {
         let error = PluginError::Nested {

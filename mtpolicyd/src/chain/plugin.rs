@@ -33,7 +33,11 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use crate::error::OnError;
 pub use crate::error::PluginError;
-use crate::{chain::call::Call, counters::PluginCounters, services::Services};
+use crate::{
+    chain::{call::Call, setting::Setting},
+    counters::PluginCounters,
+    services::Services,
+};
 
 /// What a plugin comes to: an action, which ends the chain, or nothing, and the next plugin has its turn.
 pub type Outcome = Result<Option<String>, PluginError>;
@@ -158,6 +162,8 @@ pub struct Link {
     pub on_error: OnError,
     /// The level of the plugin's own messages, `log_level`; 4 by default.
     pub log_level: u8,
+    /// The parameters that the session may override: what it has for them is looked at before each turn.
+    pub overridable: Vec<Setting>,
     /// What comes of its turns.
     pub(crate) counters: Arc<PluginCounters>,
     /// The plugin.

@@ -2,6 +2,16 @@
 
 use policy_proto::Action;
 
+/// What is wrong with an action that overrides one of the configuration, and what comes of that.
+pub(super) fn fault(action: &str) -> Option<String> {
+    let word = action.split_ascii_whitespace().next().unwrap_or_default();
+    if word.is_empty() {
+        Some("which Postfix takes for OK: this answers dunno".to_owned())
+    } else {
+        warning(action, "it").map(|warning| format!("and {warning}"))
+    }
+}
+
 /// The warning about an action that Postfix would refuse, or take for something else. `key` is its parameter.
 /// Source: access(5), smtpd_check.c.
 pub(super) fn warning(action: &str, key: &str) -> Option<String> {

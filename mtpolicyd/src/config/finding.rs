@@ -1,6 +1,6 @@
 //! Findings of a check of the configuration.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use super::later::LaterFile;
 use crate::config_general::Place;
@@ -64,9 +64,12 @@ impl Findings {
     }
 
     /// Looks at the files that the daemon opens later. To be called with the rights of the daemon, in its root.
-    pub(crate) fn check_files(&mut self, has_rights: bool) {
+    pub(crate) fn check_files(&mut self, has_rights: bool, root: Option<&Path>) {
         for file in std::mem::take(&mut self.files) {
-            if let Some((is_error, text)) = file.fault(has_rights) {
+            if let Some((is_error, mut text)) = file.fault(has_rights) {
+                if let Some(root) = root {
+                    text += &format!(", below the root directory {}", root.display());
+                }
                 self.push(is_error, &file.place, text);
             }
         }

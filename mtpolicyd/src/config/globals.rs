@@ -154,20 +154,9 @@ pub(super) fn read(section: &mut Section<'_>) -> Globals {
         request_timeout: no_zero(request_timeout),
         keepalive_timeout: Some(keepalive_timeout).filter(|time| !time.is_zero()),
         max_keepalive: section.count("max_keepalive", 0),
-        vhost_by_policy_context: truth(section, "vhost_by_policy_context"),
+        vhost_by_policy_context: section.truth("vhost_by_policy_context"),
         dns_prefetch: dns_prefetch(section),
     }
-}
-
-/// A switch that is what Perl takes the text for: only `0` and nothing are off.
-fn truth(section: &mut Section<'_>, key: &str) -> bool {
-    let text = section.text(key).unwrap_or_default();
-    let is_on = !matches!(text.as_str(), "" | "0");
-    if is_on && text != "1" {
-        let text = format!("`{key}` is `{text}`, which means 1: use 1 or 0");
-        section.warning(key, text);
-    }
-    is_on
 }
 
 /// An alarm of 0 seconds is none. Postfix waits for 100 s.

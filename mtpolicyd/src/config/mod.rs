@@ -19,6 +19,7 @@ mod lists;
 pub(crate) use lists::ListKind;
 pub use lists::Lists;
 mod process;
+pub(crate) use process::user_that_is_left;
 mod references;
 mod section;
 pub use section::Section;

@@ -20,10 +20,20 @@ use crate::process_name;
 pub(super) fn check(section: &mut Section<'_>, globals: &Globals, is_foreground: bool) {
     let is_root = rustix::process::geteuid().is_root();
     user_and_groups(section, globals, is_root);
-    if let Some(root) = &globals.chroot
-        && let Err(error) = directory(root)
-    {
-        section.error("chroot", said("chroot", root, &error));
+    if let Some(user) = user_that_is_left(globals) {
+        let text = format!(
+            "`user` is `{user}`: only root can change to it, and the daemon stays the user that starts it"
+        );
+        section.warning("user", text);
+    }
+    if let Some(root) = &globals.chroot {
+        if let Err(error) = directory(root) {
+            section.error("chroot", said("chroot", root, &error));
+        } else if !is_root {
+            let root = root.display();
+            let text = format!("`chroot` is `{root}`: a start by another user than root fails");
+            section.warning("chroot", text);
+        }
     }
     for (key, path) in files(globals) {
         if let Err(fault) = creatable(key, &path) {
@@ -55,6 +65,16 @@ pub(super) fn check(section: &mut Section<'_>, globals: &Globals, is_foreground:
             section.warning(key, text);
         }
     }
+}
+
+/// The `user` that the daemon does not become, since another one than root starts it.
+pub(crate) fn user_that_is_left(globals: &Globals) -> Option<&str> {
+    let starter = rustix::process::geteuid();
+    let user = globals.user.as_deref().filter(|_| !starter.is_root())?;
+    let mut options = DaemonOptions::new("");
+    options.user = Some(user.to_owned());
+    let (number, _) = options.user_ids().ok().flatten()?;
+    (number != starter.as_raw()).then_some(user)
 }
 
 /// Notes what the next start of a daemon that runs would fail at, of what has changed. Below another root nothing of that can be

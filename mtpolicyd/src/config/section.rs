@@ -15,7 +15,7 @@ use super::{
     similar::similar,
 };
 use crate::{
-    chain::number,
+    chain::{Setting, number},
     config_general::{Block, Entry, Place, Value},
 };
 
@@ -33,6 +33,8 @@ pub struct Section<'s> {
     place: &'s Place,
     build: &'s mut Build,
     asked: HashSet<String>,
+    /// The parameters that a field of the session may override.
+    overridable: Vec<Setting>,
     /// The plugin that it is, or stands in, among those of the configuration.
     user: usize,
     /// Errors are warnings: of what the original ignores.
@@ -56,6 +58,7 @@ impl<'s> Section<'s> {
             user: build.references.current(),
             build,
             asked: HashSet::new(),
+            overridable: Vec::new(),
             is_lenient: false,
         }
     }
@@ -117,6 +120,18 @@ impl<'s> Section<'s> {
                 default
             }
         }
+    }
+
+    /// A switch that is on with any text but `0` and nothing, as in Perl: `no` is a warning.
+    pub fn truth(&mut self, key: &str) -> bool {
+        let text = self.text(key).unwrap_or_default();
+        if !["", "0", "1"].contains(&&*text) {
+            self.warning(
+                key,
+                format!("`{key}` is `{text}`, which means 1: use 1 or 0"),
+            );
+        }
+        !["", "0"].contains(&&*text)
     }
 
     /// A whole number.
@@ -236,8 +251,8 @@ impl<'s> Section<'s> {
         self.asked.extend(keys.iter().map(|key| (*key).to_owned()));
     }
 
-    /// Notes the parameters that nobody has asked for.
-    pub(crate) fn finish(self) {
+    /// Notes the parameters that nobody has asked for. What is left are those that a field of the session may override.
+    pub(crate) fn finish(self) -> Vec<Setting> {
         for entry in &self.block.entries {
             if self.asked.contains(&entry.key) {
                 continue;
@@ -255,6 +270,7 @@ impl<'s> Section<'s> {
             let text = format!("`{}` means nothing in `{}`{hint}", entry.key, self.name);
             self.build.findings.warning(&entry.place, text);
         }
+        self.overridable
     }
 
     fn entry(&mut self, key: &str) -> Option<&'s Entry> {

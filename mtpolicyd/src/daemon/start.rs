@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     args::Args,
-    config::{Config, Findings, Globals, control_path},
+    config::{Config, Findings, Globals, control_path, user_that_is_left},
     daemon::admin::MtpolicydMetrics,
     journal::Journal,
     process_name,
@@ -67,6 +67,11 @@ pub(super) fn serve(
             Level::Warning,
             finding.to_string().replace(": warning: ", ": "),
         );
+    }
+    if let Some(user) = user_that_is_left(&globals) {
+        journal.warning(&format!(
+            "`user` is `{user}`: only root can change to it, and the daemon stays the user that starts it"
+        ));
     }
     let resolver = DnsOptions::from_system().unwrap_or_else(|error| {
         journal.warning(&format!("{error}: DNS is asked at 127.0.0.1"));

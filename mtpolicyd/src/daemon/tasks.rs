@@ -161,7 +161,7 @@ fn check(args: &Args, path: &Path) -> ExitCode {
                 eprintln!("mtpolicyd: {}", printable(error.line()));
                 return ExitCode::from(CONFIGURATION);
             }
-            findings.check_files(has_rights);
+            findings.check_files(has_rights, daemon.root.as_deref());
         }
     }
     say(&findings);

@@ -58,7 +58,7 @@ fn link(name: &str, block: &Block, place: &Place, build: &mut Build) -> Option<L
             return None;
         }
     };
-    section.finish();
+    let overridable = section.finish();
     let name: Arc<str> = name.into();
     let counters = build.counters.plugin(&name, &build.previous.2);
     Some(Link {
@@ -66,6 +66,7 @@ fn link(name: &str, block: &Block, place: &Place, build: &mut Build) -> Option<L
         module: module.into(),
         on_error,
         log_level,
+        overridable,
         counters,
         plugin,
     })

@@ -31,12 +31,12 @@ struct Honeypot {
 pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
     let name = section.name();
     let modes = ["reject", "passive"];
-    let mode = section.mode("mode", "reject", &modes, "passive");
+    let mode = section.word("mode", "reject", &modes, "passive");
     Box::new(Honeypot {
         enabled: section.enabled(),
         recipients: section.list("recipients"),
         patterns: patterns(section),
-        mode: mode.configured().unwrap_or_default().to_owned(),
+        mode,
         message: section.text_or("reject_message", "trapped by honeypod"),
         score: section.score("score"),
         scoring: section.scoring(),

@@ -37,8 +37,10 @@ impl MapHandle {
             file: Arc::default(),
         };
         if let Err(error) = Map::open(kind, path) {
-            // The file may come later: the daemon starts.
-            section.skipped(key, format!("`{key}`: {path}: {}", full_text(&error)));
+            // The file may come later: the daemon starts. It is named with the suffix that the path lacks.
+            let file = kind.file(Path::new(path));
+            let text = format!("`{key}`: {}: {}", file.display(), full_text(&error));
+            section.skipped(key, text);
         } else {
             section.opens(key, kind.file(Path::new(path)), Use::Read);
         }
@@ -50,7 +52,12 @@ impl MapHandle {
         let open = || MapFile::open(self.kind, &self.path);
         let file = self.file.get_or_try_init(open).await;
         let file = file.map_err(|error| {
-            PluginError::Other(format!("Cannot open {}: {}", self.path, full_text(&error)))
+            let file = self.kind.file(Path::new(&self.path));
+            PluginError::Other(format!(
+                "Cannot open {}: {}",
+                file.display(),
+                full_text(&error)
+            ))
         })?;
         Ok(file.map())
     }

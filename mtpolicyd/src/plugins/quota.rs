@@ -47,7 +47,7 @@ pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
         enabled: section.enabled(),
         field: section.setting("field", None),
         metric,
-        threshold: section.setting("threshold", None),
+        threshold: section.score_setting("threshold", None),
         action,
         counters,
         chain,

@@ -166,7 +166,8 @@ fn what_the_user_of_the_daemon_may_not_do_is_an_error_of_roots_check() {
 #[test]
 fn a_table_is_looked_for_where_its_suffix_leads() {
     let host = host("<Plugin m>\nmodule=PostfixMap\ndb_file=cdb:@TMP@/map\n</Plugin>\n");
-    let world = World::new(&format!("user = nobody\n{host}"));
+    let user = if is_root() { "user = nobody\n" } else { "" };
+    let world = World::new(&format!("{user}{host}"));
     fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
     // One without an entry: 256 tables at the end of the file.
     fs::write(world.path("map.cdb"), [0, 8, 0, 0, 0, 0, 0, 0].repeat(256)).unwrap();
@@ -240,4 +241,38 @@ fn a_file_that_the_user_could_not_read_again_is_a_warning() {
         "{ended:?}"
     );
     assert_eq!(ended.code, Some(0));
+}
+
+/// The file is there, and the daemon looks for it elsewhere.
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn a_file_that_is_missing_below_another_root_is_said_to_be_looked_for_there() {
+    let plugin =
+        "<Plugin r>\nmodule=RegexList\nkey=sender\nfile=@TMP@/list\naction=reject\n</Plugin>\n";
+    let world = World::new(&format!("chroot = @TMP@/root\n{}", host(plugin)));
+    fs::create_dir(world.path("root")).unwrap();
+    fs::write(world.path("list"), "a\n").unwrap();
+    let ended = world.run(&["--check-config"]);
+    let directory = world.path("").display().to_string();
+    let said = format!(
+        "`file`: {directory}/list: No such file or directory (os error 2), below the root directory {directory}/root\n"
+    );
+    assert!(ended.err.ends_with(&said), "{said}{ended:?}");
+}
+
+/// `FILE.db` is read for `FILE`, which may be there.
+#[test]
+fn a_table_that_is_missing_is_named_with_its_suffix() {
+    for (table, file) in [("@TMP@/map", "map.db"), ("cdb:@TMP@/map", "map.cdb")] {
+        let plugin = format!("<Plugin m>\nmodule=PostfixMap\ndb_file={table}\n</Plugin>\n");
+        let world = World::new(&host(&plugin));
+        fs::write(world.path("map"), "192.0.2 OK\n").unwrap();
+        let ended = world.run(&["--check-config"]);
+        let said = format!("/{file}: No such file or directory (os error 2)\n");
+        assert!(ended.err.ends_with(&said), "{table}: {ended:?}");
+        let process = world.serve(&[]);
+        assert_eq!(world.ask("client_address=192.0.2.1"), None);
+        let said = format!("Cannot open {}/{file}: ", world.path("").display());
+        assert!(process.err.wait_lines(1, &said), "{}", process.err.text());
+    }
 }

@@ -159,6 +159,14 @@ fn what_the_original_ignores_is_a_warning() {
             "include other.conf\n".to_owned() + &plugin("module=Action\naction=ok"),
             "1:1: warning: `include` includes nothing",
         ),
+        (
+            plugin("module=Condition\nkey=sender\nre_match=\"\""),
+            "7:1: warning: `re_match` is empty, and so matches every value",
+        ),
+        (
+            "vhost_by_policy_context = no\n".to_owned() + &plugin("module=Action\naction=ok"),
+            "1:1: warning: `vhost_by_policy_context` is `no`, which means 1: use 1 or 0",
+        ),
     ] {
         let world = World::new(&config);
         let ended = world.run(&["--check-config"]);

@@ -10,6 +10,7 @@ mod findings;
 mod life;
 mod log;
 mod log_file;
+mod overrides;
 mod process;
 mod references;
 mod reload;

@@ -3,16 +3,17 @@
 use std::{
     fs,
     net::TcpListener,
-    os::unix::{fs::PermissionsExt, net::UnixListener},
+    os::unix::{fs::PermissionsExt, net::UnixListener, process::CommandExt as _},
+    process::{Command, Stdio},
 };
 
 use policy_testing::{
     port::Port,
-    process::{Signal, is_root},
+    process::{Process, Signal, is_root},
 };
 use rustix::process::Pid;
 
-use super::world::{World, host};
+use super::world::{PROGRAM, World, host};
 
 const ACTION: &str = "<Plugin a>\nmodule=Action\naction=ok\n</Plugin>\n";
 
@@ -95,9 +96,11 @@ fn what_a_start_would_fail_at_is_an_error() {
 
 #[test]
 fn what_is_there_and_can_be_made_is_fine() {
-    let (user, group) = ("user = nobody\n", "group = \"nogroup, mail\"\n");
+    // Who is not root is told what only root can do.
+    let roots = "user = nobody\ngroup = \"nogroup, mail\"\nchroot = @TMP@\n";
+    let roots = if is_root() { roots } else { "" };
     let world = World::new(&format!(
-        "{user}{group}chroot = @TMP@\npid_file = @TMP@/mt.pid\nlog_file = @TMP@/mt.log\n{}",
+        "{roots}pid_file = @TMP@/mt.pid\nlog_file = @TMP@/mt.log\n{}",
         host(ACTION)
     ));
     for log in [None, Some(0o600)] {
@@ -297,4 +300,42 @@ fn a_user_that_there_is_none_of_is_named_as_the_file_has_it() {
     let ended = world.run(&["-f"]);
     let expected = "mtpolicyd: user no-such-user: unknown user or group\n";
     assert_eq!((ended.code, ended.err.as_str()), (Some(78), expected));
+}
+
+#[cfg_attr(not(feature = "interop"), ignore = "needs root")]
+#[test]
+fn what_only_root_can_change_is_said_where_another_user_starts_it() {
+    const NOBODY: u32 = 65534;
+    let world = World::new(&format!("user = daemon\n{}", host(ACTION)));
+    let program = world.path("program");
+    fs::copy(PROGRAM, &program).unwrap();
+    fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    let start = |words: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(words).arg("-c").arg(world.path("mt.conf"));
+        Process::of(command.uid(NOBODY).gid(NOBODY).stdin(Stdio::null()))
+    };
+    let user = "`user` is `daemon`: only root can change to it, and the daemon stays the user that starts it";
+    let checked = start(&["--check-config", "-f"]).end();
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(
+        checked.err.ends_with(&format!(":1:1: warning: {user}\n")),
+        "{checked:?}"
+    );
+    let process = start(&["-f"]);
+    let is_said = process.err.wait_lines(1, &format!("warning: {user}"));
+    assert!(is_said, "{}", process.err.text());
+    drop(process);
+    // Its own user is no other one.
+    world.configure(&format!("user = nobody\n{}", host(ACTION)));
+    let checked = start(&["--check-config", "-f"]).end();
+    assert_eq!((checked.code, &*checked.err), (Some(0), ""));
+
+    world.configure(&format!("chroot = @TMP@\n{}", host(ACTION)));
+    let checked = start(&["--check-config", "-f"]).end();
+    let root = world.path("").display().to_string();
+    let said =
+        format!(":1:1: warning: `chroot` is `{root}`: a start by another user than root fails\n");
+    assert!(checked.err.ends_with(&said), "{said}{checked:?}");
+    assert_eq!(start(&["-f"]).end().code, Some(71));
 }

@@ -144,9 +144,11 @@ fn the_context_chooses_only_where_it_may() {
     // What Perl takes for true is on.
     for (option, answer) in [
         ("0", "first"),
+        ("", "first"),
         ("\"\"", "first"),
         ("1", "second"),
         ("yes", "second"),
+        ("no", "second"),
         ("off", "second"),
         ("0.0", "second"),
     ] {

@@ -165,7 +165,7 @@ fn what_cannot_work_is_said_when_the_configuration_is_read() {
         ("", "error: `db_file` is missing in `p`"),
         (
             "db_file=/nonexistent/map",
-            "warning: `db_file`: /nonexistent/map: No such file or directory (os error 2)",
+            "warning: `db_file`: /nonexistent/map.db: No such file or directory (os error 2)",
         ),
         (
             "db_file=/nonexistent/map.db",

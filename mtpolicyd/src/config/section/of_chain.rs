@@ -50,6 +50,9 @@ impl Section<'_> {
     /// A regular expression.
     pub fn pattern(&mut self, key: &str) -> Option<Pattern> {
         let text = self.text(key)?;
+        if text.is_empty() {
+            self.warning(key, format!("`{key}` is empty, and so matches every value"));
+        }
         match Pattern::compile(&text) {
             Ok(pattern) => Some(pattern),
             Err(error) => {

@@ -48,7 +48,7 @@ struct Triplet {
 
 pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
     let modes = ["passive", "accept", "dunno"];
-    let mode = section.mode("mode", "passive", &modes, "passive");
+    let mode = section.word("mode", "passive", &modes, "passive");
     let message = section.action("defer_message");
     let compat = section.compat();
     // Both are looked up in the block first, and then here, where those of 1.x have them.
@@ -58,7 +58,7 @@ pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
     Box::new(Greylist {
         name: section.name(),
         enabled: section.enabled(),
-        mode: mode.configured().unwrap_or_default().to_owned(),
+        mode,
         message: message.unwrap_or_else(|| "defer greylisting is active".to_owned()),
         has_wait_time: section.flag("append_waittime", true),
         creates_tickets: section.flag("create_ticket", true),

@@ -54,13 +54,13 @@ struct Identities {
 
 pub(super) fn new(section: &mut Section<'_>) -> Box<dyn Plugin> {
     let name = section.name();
-    let check_helo = section.mode("check_helo", "on", &["on", "off"], "on");
+    let check_helo = section.word("check_helo", "on", &["on", "off"], "on");
     let accept = ["accept", "dunno", "passive"];
     let soft_fail = ["reject", "accept", "dunno", "passive"];
     let error = ["defer", "reject", "dunno", "passive"];
     Box::new(Spf {
         enabled: section.enabled(),
-        is_helo_checked: check_helo.configured() != Some("off"),
+        is_helo_checked: check_helo != "off",
         pass: policy(section, "pass", "passive", &accept, "passive"),
         soft_fail: policy(section, "softfail", "passive", &soft_fail, "passive"),
         fail: policy(section, "fail", "reject", &["reject", "passive"], "passive"),
