@@ -23,29 +23,30 @@ use super::{
     pipeline::{Call, Failed, Pipeline, closed},
     replies::Reply,
 };
-use crate::{StoreError, address::Address};
+use crate::{StoreError, address::Address, shared::Driven};
 
 /// How many calls are handed over before the task has run: it takes them all at once.
 const MAX_HANDED_OVER: usize = 64;
 
-/// What calls have of the connection. The last one that is dropped ends the task.
+/// What calls have of the connection.
 #[derive(Clone, Debug)]
 pub(super) struct Connection(mpsc::Sender<Call>);
 
 impl Connection {
-    pub(super) async fn open(address: &Address) -> Result<Self, StoreError> {
+    pub(super) async fn open(address: &Address) -> Result<Driven<Self>, StoreError> {
         let (sender, calls) = mpsc::channel(MAX_HANDED_OVER);
-        match address {
+        let connection = Self(sender);
+        Ok(match address {
             Address::Inet(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
-                tokio::spawn(drive(stream, calls));
+                Driven::new(connection, drive(stream, calls))
             }
             Address::Unix(path) => {
-                tokio::spawn(drive(UnixStream::connect(path).await?, calls));
+                let stream = UnixStream::connect(path).await?;
+                Driven::new(connection, drive(stream, calls))
             }
-        }
-        Ok(Self(sender))
+        })
     }
 
     /// Sends commands and gives one reply to each.
