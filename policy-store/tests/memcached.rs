@@ -1,5 +1,7 @@
 //! memcached: the suite, several servers, and servers that fail.
 
+#[path = "memcached/false_servers.rs"]
+mod false_servers;
 #[path = "memcached/locks.rs"]
 mod locks;
 mod suite;

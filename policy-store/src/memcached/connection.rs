@@ -73,8 +73,8 @@ where
     };
     pipeline.fail(&error);
     calls.close();
-    // Of these nothing was sent.
-    while let Ok(call) = calls.try_recv() {
+    // Of these nothing was sent. One may just be handed over.
+    while let Some(call) = calls.recv().await {
         call.not_sent();
     }
 }
@@ -96,6 +96,9 @@ where
             let Some(call) = call else {
                 return Poll::Ready(Ok(()));
             };
+            if call.is_given_up() {
+                continue;
+            }
             if pipeline.is_idle() && !is_quiet(&*stream) {
                 call.not_sent();
                 return Poll::Ready(Err(StoreError::Protocol("more than was asked for".into())));
@@ -105,9 +108,11 @@ where
         let mut is_done = true;
         if !pipeline.to_send.is_empty() {
             let sent = pin!(stream.write_buf(&mut pipeline.to_send)).poll(cx);
-            if let Poll::Ready(sent) = sent {
-                sent?;
-                is_done = false;
+            match sent {
+                Poll::Ready(Ok(_)) => is_done = false,
+                // What the server has said before comes first.
+                Poll::Ready(Err(_)) => pipeline.send_no_more(),
+                Poll::Pending => {}
             }
         }
         let read = pin!(stream.read_buf(pipeline.buffer())).poll(cx);
