@@ -6,6 +6,8 @@ mod false_servers;
 mod locks;
 mod suite;
 mod support;
+#[path = "memcached/worlds.rs"]
+mod worlds;
 
 use std::{
     sync::{
