@@ -1,9 +1,13 @@
 //! memcached: the suite, several servers, and servers that fail.
 
+#[path = "memcached/false_servers.rs"]
+mod false_servers;
 #[path = "memcached/locks.rs"]
 mod locks;
 mod suite;
 mod support;
+#[path = "memcached/worlds.rs"]
+mod worlds;
 
 use std::{
     sync::{

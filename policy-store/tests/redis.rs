@@ -109,6 +109,39 @@ async fn a_value_of_another_program_that_is_too_large_is_refused_and_harms_no_ot
     assert_eq!(small.unwrap().as_deref(), Some(&b"value"[..]));
 }
 
+#[tokio::test]
+async fn a_connection_that_the_server_has_closed_costs_no_call() {
+    let server = servers::one();
+    let store = RedisStore::new(options(&server, suite::patient())).unwrap();
+    store.set(b"key", b"value", LONG).await.unwrap();
+    let client = redis::Client::open(format!("redis://{}/", server.address())).unwrap();
+    let mut other = client.get_multiplexed_async_connection().await.unwrap();
+    let mut kill = redis::cmd("CLIENT");
+    kill.arg("KILL").arg("TYPE").arg("normal");
+    let killed: u64 = kill.query_async(&mut other).await.unwrap();
+    assert_eq!(killed, 1);
+    // The runtime has heard of both; the task is to run.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let value = store.get(b"key").await.unwrap();
+    assert_eq!(value.as_deref(), Some(&b"value"[..]));
+}
+
+#[test]
+fn a_store_is_used_in_a_runtime_after_the_one_that_connected_has_ended() {
+    let server = servers::one();
+    let store = RedisStore::new(options(&server, suite::patient())).unwrap();
+    for sum in 1..=3 {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let added = runtime.block_on(store.add(b"key", 1, LONG));
+        assert_eq!(added.unwrap(), sum);
+    }
+}
+
 fn watched_store(watched: &servers::Watched) -> RedisStore {
     let addresses = watched
         .sentinels

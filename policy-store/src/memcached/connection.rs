@@ -23,29 +23,30 @@ use super::{
     pipeline::{Call, Failed, Pipeline, closed},
     replies::Reply,
 };
-use crate::{StoreError, address::Address};
+use crate::{StoreError, address::Address, shared::Driven};
 
 /// How many calls are handed over before the task has run: it takes them all at once.
 const MAX_HANDED_OVER: usize = 64;
 
-/// What calls have of the connection. The last one that is dropped ends the task.
+/// What calls have of the connection.
 #[derive(Clone, Debug)]
 pub(super) struct Connection(mpsc::Sender<Call>);
 
 impl Connection {
-    pub(super) async fn open(address: &Address) -> Result<Self, StoreError> {
+    pub(super) async fn open(address: &Address) -> Result<Driven<Self>, StoreError> {
         let (sender, calls) = mpsc::channel(MAX_HANDED_OVER);
-        match address {
+        let connection = Self(sender);
+        Ok(match address {
             Address::Inet(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
-                tokio::spawn(drive(stream, calls));
+                Driven::new(connection, drive(stream, calls))
             }
             Address::Unix(path) => {
-                tokio::spawn(drive(UnixStream::connect(path).await?, calls));
+                let stream = UnixStream::connect(path).await?;
+                Driven::new(connection, drive(stream, calls))
             }
-        }
-        Ok(Self(sender))
+        })
     }
 
     /// Sends commands and gives one reply to each.
@@ -72,8 +73,8 @@ where
     };
     pipeline.fail(&error);
     calls.close();
-    // Of these nothing was sent.
-    while let Ok(call) = calls.try_recv() {
+    // Of these nothing was sent. One may just be handed over.
+    while let Some(call) = calls.recv().await {
         call.not_sent();
     }
 }
@@ -95,6 +96,9 @@ where
             let Some(call) = call else {
                 return Poll::Ready(Ok(()));
             };
+            if call.is_given_up() {
+                continue;
+            }
             if pipeline.is_idle() && !is_quiet(&*stream) {
                 call.not_sent();
                 return Poll::Ready(Err(StoreError::Protocol("more than was asked for".into())));
@@ -104,9 +108,11 @@ where
         let mut is_done = true;
         if !pipeline.to_send.is_empty() {
             let sent = pin!(stream.write_buf(&mut pipeline.to_send)).poll(cx);
-            if let Poll::Ready(sent) = sent {
-                sent?;
-                is_done = false;
+            match sent {
+                Poll::Ready(Ok(_)) => is_done = false,
+                // What the server has said before comes first.
+                Poll::Ready(Err(_)) => pipeline.send_no_more(),
+                Poll::Pending => {}
             }
         }
         let read = pin!(stream.read_buf(pipeline.buffer())).poll(cx);

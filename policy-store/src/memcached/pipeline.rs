@@ -35,7 +35,7 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) error: StoreError,
-    /// The connection ended before any part of a reply came.
+    /// Nothing was sent, or the server closed an unused connection: the command was not done, or is forgotten.
     pub(super) is_unanswered: bool,
 }
 
@@ -71,6 +71,11 @@ impl Call {
         }
     }
 
+    /// Whether nobody waits for the replies any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.answer.is_closed()
+    }
+
     /// Ends it with the word that nothing was sent.
     pub(super) fn not_sent(self) {
         _ = self.answer.send(Err(Failed::closed()));
@@ -85,6 +90,11 @@ impl Call {
         }
     }
 
+    /// Whether there is a reply to each command.
+    fn is_whole(&self) -> bool {
+        self.commands.expected(self.count).is_none()
+    }
+
     /// Nobody may wait any more; then the replies are of no use to anybody.
     fn end(self) {
         _ = self.answer.send(self.replies.map_err(Failed::from));
@@ -94,7 +104,11 @@ impl Call {
 #[derive(Debug, Default)]
 pub(super) struct Pipeline {
     calls: VecDeque<Call>,
+    /// Whether the server has said anything since no call was under way.
+    has_answered: bool,
     pub(super) to_send: BytesMut,
+    /// Whether the server takes no more.
+    is_cut: bool,
     received: BytesMut,
     /// How much of a value that is too large is still to come.
     to_skip: u64,
@@ -102,14 +116,23 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     pub(super) fn is_idle(&self) -> bool {
-        self.calls.is_empty()
+        self.calls.is_empty() && self.to_skip == 0
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.to_send.len() < MAX_TO_SEND && self.calls.len() < MAX_CALLS
+        !self.is_cut && self.to_send.len() < MAX_TO_SEND && self.calls.len() < MAX_CALLS
+    }
+
+    /// The server has closed, and its end of file comes after what it has said.
+    pub(super) fn send_no_more(&mut self) {
+        self.is_cut = true;
+        self.to_send = BytesMut::new();
     }
 
     pub(super) fn begin(&mut self, call: Call) {
+        if self.is_idle() {
+            self.has_answered = false;
+        }
         self.to_send.extend_from_slice(call.commands.bytes());
         self.calls.push_back(call);
     }
@@ -125,6 +148,7 @@ impl Pipeline {
 
     /// Gives the replies that have come to those who wait. After an error the connection is of no use.
     pub(super) fn answer(&mut self) -> Result<(), StoreError> {
+        self.has_answered = true;
         loop {
             let skipped = self
                 .received
@@ -132,23 +156,25 @@ impl Pipeline {
                 .min(usize::try_from(self.to_skip).unwrap_or(usize::MAX));
             self.received.advance(skipped);
             self.to_skip -= skipped as u64;
-            if self.received.is_empty() && self.to_skip > 0 {
+            if self.to_skip > 0 {
                 return Ok(());
             }
             let Some(call) = self.calls.front_mut() else {
                 break;
             };
-            let Some(expected) = call.commands.expected(call.count) else {
-                if let Some(call) = self.calls.pop_front() {
-                    call.end();
-                }
-                continue;
-            };
-            let Some(Parsed { reply, length }) = parse(&self.received, expected)? else {
-                return Ok(());
-            };
-            call.add(reply);
-            self.to_skip = length;
+            if let Some(expected) = call.commands.expected(call.count) {
+                let Some(Parsed { reply, length }) = parse(&self.received, expected)? else {
+                    return Ok(());
+                };
+                call.add(reply);
+                self.to_skip = length;
+            }
+            // Also before the rest of a value that is too large has come.
+            if call.is_whole()
+                && let Some(call) = self.calls.pop_front()
+            {
+                call.end();
+            }
         }
         if !self.received.is_empty() {
             return Err(StoreError::Protocol("more than was asked for".into()));
@@ -156,14 +182,12 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The connection has ended: by the server, or by us after what it has sent.
+    /// The connection has ended: by the server, or by us after what it has sent. A server that had answered one call may have
+    /// done what another asked.
     pub(super) fn fail(&mut self, error: &StoreError) {
         let is_closed = matches!(error, StoreError::Connection(_));
-        // What has come is the beginning of the first one's reply.
-        let mut is_begun = !self.received.is_empty();
+        let is_unanswered = is_closed && !self.has_answered;
         for call in mem::take(&mut self.calls) {
-            let is_unanswered = is_closed && call.count == 0 && !is_begun;
-            is_begun = false;
             _ = call.answer.send(Err(Failed {
                 error: error.clone(),
                 is_unanswered,

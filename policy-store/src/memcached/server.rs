@@ -57,8 +57,8 @@ impl Remote {
     async fn exchange(&self, commands: Commands) -> Result<Vec<Reply>, StoreError> {
         let commands = Arc::new(commands);
         let mut result = self.once(&commands).await;
-        // The connection was closed meanwhile. Once more is safe: a server that was started again has forgotten all, and one
-        // that closes unused connections has read nothing. If a reply had begun, the command was done.
+        // The unused connection was closed meanwhile. Once more is safe: a server that was started again has forgotten all,
+        // and one that closes unused connections has read nothing. One that had answered anybody may have done the command.
         if result.as_ref().is_err_and(|failed| failed.is_unanswered) {
             result = self.once(&commands).await;
         }

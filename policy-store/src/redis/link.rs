@@ -2,28 +2,29 @@
 
 use std::{fmt, time::Duration};
 
+use redis::{
+    ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _, RedisConnectionInfo,
+    RedisError, aio::MultiplexedConnection,
+};
+
 use super::{
     RedisOptions,
     error::error,
     job::{Job, Reply},
-    open::{Single, open},
+    open::open,
     sentinel::connect_primary,
 };
 use crate::{
     Secret, StoreError,
     address::Address,
-    shared::{Shared, Use},
-};
-use redis::{
-    ConnectionAddr, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _, RedisConnectionInfo,
-    RedisError,
+    shared::{Driven, Shared, Use},
 };
 
 pub(super) struct Link {
     server: Server,
     settings: RedisConnectionInfo,
     deadline: Duration,
-    connection: Shared<Single>,
+    connection: Shared<MultiplexedConnection>,
 }
 
 enum Server {
@@ -77,14 +78,14 @@ impl Link {
         &self,
         job: Job<'_>,
         asking: bool,
-    ) -> Result<(Use<'_, Single>, Result<T, RedisError>), StoreError> {
+    ) -> Result<(Use<'_, MultiplexedConnection>, Result<T, RedisError>), StoreError> {
         let mut using = self.connection.take(|| self.connect()).await?;
-        let result = job.run(&mut using.connection.connection, asking).await;
+        let result = job.run(&mut using.connection, asking).await;
         using.ended();
         Ok((using, result))
     }
 
-    async fn connect(&self) -> Result<Single, StoreError> {
+    async fn connect(&self) -> Result<Driven<MultiplexedConnection>, StoreError> {
         match &self.server {
             Server::At(address) => {
                 let server = info(address.clone(), &self.settings)?;
@@ -100,7 +101,7 @@ impl Link {
 }
 
 /// The connection has failed, or its server is no primary any more: the next call has another one.
-fn failed(using: &Use<'_, Single>, found: RedisError) -> StoreError {
+fn failed(using: &Use<'_, MultiplexedConnection>, found: RedisError) -> StoreError {
     let failure = error(found);
     if failure.is_outage() {
         using.is_bad();

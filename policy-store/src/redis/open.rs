@@ -1,35 +1,22 @@
 //! The opening of one connection to a server.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, aio::MultiplexedConnection};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
-    task::AbortHandle,
     time::timeout,
 };
 
 use super::{bounded::Bounded, error::error};
-use crate::StoreError;
-
-/// A connection, which all its clones share, and the task that reads and writes. The last clone ends the task.
-#[derive(Clone)]
-pub(super) struct Single {
-    pub(super) connection: MultiplexedConnection,
-    _task: Arc<Task>,
-}
-
-struct Task(AbortHandle);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
+use crate::{StoreError, shared::Driven};
 
 /// Connects and logs in within `wait`.
-pub(super) async fn open(server: ConnectionInfo, wait: Duration) -> Result<Single, StoreError> {
+pub(super) async fn open(
+    server: ConnectionInfo,
+    wait: Duration,
+) -> Result<Driven<MultiplexedConnection>, StoreError> {
     let connect = async {
         match server.addr() {
             ConnectionAddr::Tcp(host, port) => {
@@ -45,7 +32,10 @@ pub(super) async fn open(server: ConnectionInfo, wait: Duration) -> Result<Singl
     connected.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }
 
-async fn log_in<S>(server: &ConnectionInfo, stream: S) -> Result<Single, StoreError>
+async fn log_in<S>(
+    server: &ConnectionInfo,
+    stream: S,
+) -> Result<Driven<MultiplexedConnection>, StoreError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -54,9 +44,5 @@ where
     let settings = server.redis_settings();
     let made = MultiplexedConnection::new_with_config(settings, Bounded::new(stream), config).await;
     let (connection, drive) = made.map_err(error)?;
-    let task = Task(tokio::spawn(drive).abort_handle());
-    Ok(Single {
-        connection,
-        _task: Arc::new(task),
-    })
+    Ok(Driven::new(connection, drive))
 }

@@ -4,14 +4,11 @@
 
 use std::{collections::HashMap, io, time::Duration};
 
-use redis::{ConnectionAddr, ConnectionInfo};
+use redis::{ConnectionAddr, ConnectionInfo, aio::MultiplexedConnection};
 use tokio::{task::JoinSet, time::timeout};
 
-use super::{
-    error::error,
-    open::{Single, open},
-};
-use crate::StoreError;
+use super::{error::error, open::open};
+use crate::{StoreError, shared::Driven};
 
 /// Connects to the primary; `wait` bounds the question to the sentinels, and each try to connect.
 pub(super) async fn connect_primary(
@@ -19,7 +16,7 @@ pub(super) async fn connect_primary(
     service: &str,
     server: impl Fn(ConnectionAddr) -> Result<ConnectionInfo, StoreError>,
     wait: Duration,
-) -> Result<Single, StoreError> {
+) -> Result<Driven<MultiplexedConnection>, StoreError> {
     let mut last = StoreError::NotServing(format!("no sentinel names a primary of `{service}`"));
     for address in named(sentinels, service, wait).await {
         let (host, port) = &address;
@@ -65,7 +62,10 @@ async fn ask(
         .map_err(error)
 }
 
-async fn connect_if_primary(server: ConnectionInfo, wait: Duration) -> Result<Single, StoreError> {
+async fn connect_if_primary(
+    server: ConnectionInfo,
+    wait: Duration,
+) -> Result<Driven<MultiplexedConnection>, StoreError> {
     let mut server = open(server, wait).await?;
     let role: Vec<redis::Value> = redis::cmd("ROLE")
         .query_async(&mut server.connection)
