@@ -27,7 +27,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use policy_testing::{NameServer, load::Load};
+use policy_testing::{
+    NameServer,
+    load::{Clients, Load},
+};
 
 use crate::{
     program::{Kind, Program},
@@ -51,14 +54,12 @@ fn main() {
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");
     let is_asked = |flow: &&Flow| only.is_none_or(|word| flow.name.contains(&**word));
     for flow in FLOWS.iter().filter(is_asked) {
-        for connections in [1, 16] {
-            let rounds = processor_times(flow, connections);
+        for clients in Clients::FEW.iter().copied() {
+            let rounds = processor_times(flow, clients);
             let [perl, ours] = [0, 1].map(|kind| median(rounds.iter().map(|times| times[kind])));
             let ratio = median(rounds.iter().map(|[perl, ours]| perl / ours));
             let Flow { name, wanted, .. } = flow;
-            println!(
-                "| {name}, CPU | {connections} | {perl:.1} | {ours:.1} | {ratio:.1} | {wanted} |"
-            );
+            println!("| {name}, CPU | {clients} | {perl:.1} | {ours:.1} | {ratio:.1} | {wanted} |");
         }
     }
     let [perl, ours] = KINDS.map(answer_time).map(micros);
@@ -110,7 +111,7 @@ const FLOWS: &[Flow] = &[
 
 /// Microseconds of the processor for a request, round by round: of both programs, which take turns. The caches and children are
 /// included.
-fn processor_times(flow: &Flow, connections: usize) -> [[f64; 2]; ROUNDS] {
+fn processor_times(flow: &Flow, clients: Clients) -> [[f64; 2]; ROUNDS] {
     let _dns = NameServer::start_at(
         "127.0.4.1:53".parse().expect("an address"),
         &zone::text(ZONE, &[]),
@@ -125,7 +126,7 @@ fn processor_times(flow: &Flow, connections: usize) -> [[f64; 2]; ROUNDS] {
         let server = ([127, 0, 0, 1], program.port).into();
         let load = Load {
             server,
-            connections,
+            clients,
             time,
         };
         let answers = load.run(|_, _| {

@@ -1,6 +1,7 @@
 //! Load on a policy server: one thread with so many connections, over each of which one request follows the other.
 
 use std::{
+    fmt,
     io::{self, Read, Write},
     net::{self, Shutdown, SocketAddr},
     time::{Duration, Instant},
@@ -13,8 +14,45 @@ use mio::{Events, Interest, Poll, Registry, Token, net::TcpStream};
 #[derive(Debug)]
 pub struct Load {
     pub server: SocketAddr,
-    pub connections: usize,
+    pub clients: Clients,
     pub time: Duration,
+}
+
+/// Those who ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Clients {
+    /// Each has a connection.
+    pub count: usize,
+    /// Whether they ask the kernel again and again instead of sleeping until an answer comes. A server whose client sleeps pays for
+    /// waking up the client's processor, which on a virtual machine may be more than all the rest.
+    pub are_awake: bool,
+}
+
+impl Clients {
+    /// So many, which sleep while they wait.
+    pub const fn new(count: usize) -> Self {
+        Self {
+            count,
+            are_awake: false,
+        }
+    }
+
+    /// One that sleeps while it waits, the same awake, and sixteen.
+    pub const FEW: &[Self] = &[
+        Self::new(1),
+        Self {
+            count: 1,
+            are_awake: true,
+        },
+        Self::new(16),
+    ];
+}
+
+impl fmt::Display for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let awake = if self.are_awake { ", awake" } else { "" };
+        write!(f, "{}{awake}", self.count)
+    }
 }
 
 /// What came of it.
@@ -44,7 +82,7 @@ impl Load {
         let mut poll = Poll::new()?;
         let mut answers = Answers::new();
         let mut connections = Vec::new();
-        for number in 0..self.connections {
+        for number in 0..self.clients.count {
             let stream = open(self.server, number, poll.registry())?;
             connections.push(Connection::new(stream));
         }
@@ -52,13 +90,18 @@ impl Load {
         for (number, connection) in connections.iter_mut().enumerate() {
             connection.send(&request(number, 0));
         }
-        let (mut waiting, mut events) = (self.connections, Events::with_capacity(1024));
+        let (mut waiting, mut events) = (self.clients.count, Events::with_capacity(1024));
         while waiting > 0 {
             let left = (end + PATIENCE).saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            match poll.poll(&mut events, Some(left)) {
+            let wait = if self.clients.are_awake {
+                Duration::ZERO
+            } else {
+                left
+            };
+            match poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 polled => polled?,
             }
@@ -195,7 +238,7 @@ mod tests {
         time::Duration,
     };
 
-    use super::Load;
+    use super::{Clients, Load};
 
     #[test]
     fn what_is_closed_instead_of_an_answer_is_counted_and_the_load_goes_on() {
@@ -219,21 +262,26 @@ mod tests {
                 });
             }
         });
-        let load = Load {
-            server,
-            connections: 2,
-            time: Duration::from_millis(50),
-        };
-        let mut asked = [0; 2];
-        let answers = load.run(|number, count| {
-            assert_eq!(count, asked[number]);
-            asked[number] += 1;
-            "request=smtpd_access_policy\n\n".to_owned()
-        });
-        let answers = answers.unwrap();
-        assert_eq!(answers.served, 2);
-        assert!(answers.failed > 0);
-        assert_eq!(answers.answered + answers.failed, asked.iter().sum::<u64>());
-        assert_eq!(answers.times.len(), answers.answered);
+        for are_awake in [false, true] {
+            let load = Load {
+                server,
+                clients: Clients {
+                    count: 2,
+                    are_awake,
+                },
+                time: Duration::from_millis(50),
+            };
+            let mut asked = [0; 2];
+            let answers = load.run(|number, count| {
+                assert_eq!(count, asked[number]);
+                asked[number] += 1;
+                "request=smtpd_access_policy\n\n".to_owned()
+            });
+            let answers = answers.unwrap();
+            assert_eq!(answers.served, 2);
+            assert!(answers.failed > 0);
+            assert_eq!(answers.answered + answers.failed, asked.iter().sum::<u64>());
+            assert_eq!(answers.times.len(), answers.answered);
+        }
     }
 }

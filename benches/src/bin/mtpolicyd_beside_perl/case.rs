@@ -3,6 +3,7 @@
 use std::fmt;
 
 use policy_benches::report::median;
+use policy_testing::load::Clients;
 
 use crate::sample::Sample;
 
@@ -14,7 +15,7 @@ pub(crate) struct Case {
     pub(crate) before: &'static str,
     pub(crate) plugins: &'static str,
     pub(crate) request: Asked,
-    pub(crate) connections: &'static [usize],
+    pub(crate) clients: &'static [Clients],
     pub(crate) needs: Need,
     pub(crate) bars: &'static [Bar],
 }
@@ -43,6 +44,10 @@ pub(crate) enum Need {
     /// Four DNS lists that take 20 ms.
     Lists,
 }
+
+const ONE: &[Clients] = &[Clients::new(1)];
+const SIXTEEN: &[Clients] = &[Clients::new(16)];
+const MANY: &[Clients] = &[Clients::new(256)];
 
 /// The case of a fixed answer.
 const FIXED: &str = "Action";
@@ -121,13 +126,13 @@ impl Case {
             Self {
                 name: FIXED,
                 plugins: "<Plugin a>\nmodule=Action\naction=reject x\n</Plugin>\n",
-                connections: &[1, 16],
+                clients: Clients::FEW,
                 ..none
             },
             Self {
                 name: "simple7",
                 plugins: SIMPLE7,
-                connections: &[1, 16],
+                clients: Clients::FEW,
                 bars: &[Bar::Cpu(50.0), Bar::Rate(25.0), Bar::Memory],
                 ..none
             },
@@ -136,7 +141,7 @@ impl Case {
                 before: MEMCACHED,
                 plugins: SIMPLE7,
                 request: Asked::MailsTwice,
-                connections: &[1, 16],
+                clients: Clients::FEW,
                 needs: Need::Memcached,
                 bars: &[Bar::Cpu(20.0)],
             },
@@ -145,7 +150,7 @@ impl Case {
                 before: REDIS,
                 plugins: SIMPLE7,
                 request: Asked::MailsTwice,
-                connections: &[1, 16],
+                clients: Clients::FEW,
                 needs: Need::Redis,
                 bars: &[Bar::Cpu(20.0)],
             },
@@ -154,7 +159,7 @@ impl Case {
                 before: SQLITE,
                 plugins: QUOTA,
                 request: Asked::Senders,
-                connections: &[16],
+                clients: SIXTEEN,
                 bars: &[Bar::Rate(20.0), Bar::P99(50.0)],
                 ..none
             },
@@ -163,7 +168,7 @@ impl Case {
                 before: SQLITE,
                 plugins: LIMIT,
                 request: Asked::Senders,
-                connections: &[16],
+                clients: SIXTEEN,
                 bars: &[Bar::Rate(20.0), Bar::P99(50.0)],
                 ..none
             },
@@ -171,7 +176,7 @@ impl Case {
                 name: "four DNS lists of 20 ms",
                 plugins: LISTS,
                 request: Asked::Clients,
-                connections: &[1],
+                clients: ONE,
                 needs: Need::Lists,
                 bars: &[Bar::P50(27.0)],
                 ..none
@@ -179,7 +184,7 @@ impl Case {
             Self {
                 name: "simple7 for many",
                 plugins: SIMPLE7,
-                connections: &[256],
+                clients: MANY,
                 bars: &[Bar::Served, Bar::Memory],
                 ..none
             },

@@ -11,7 +11,7 @@ use std::{
 
 use policy_benches::{endpoint::Endpoint, process::Process};
 use policy_testing::{
-    load::{Answers, Load},
+    load::{Answers, Clients, Load},
     port::Port,
 };
 use tempfile::TempDir;
@@ -85,10 +85,10 @@ impl Daemon {
     }
 
     /// Load over so many connections for one round.
-    pub(crate) fn ask(&self, asked: Asked, connections: usize) -> Result<Answers, Box<dyn Error>> {
+    pub(crate) fn ask(&self, asked: Asked, clients: Clients) -> Result<Answers, Box<dyn Error>> {
         let load = Load {
             server: ([127, 0, 0, 1], self.port.number()).into(),
-            connections,
+            clients,
             time: ROUND,
         };
         let run = fastrand::u64(..1 << 40);
@@ -96,10 +96,10 @@ impl Daemon {
     }
 
     /// What one round costs.
-    pub(crate) fn round(&self, asked: Asked, connections: usize) -> Result<Sample, Box<dyn Error>> {
+    pub(crate) fn round(&self, asked: Asked, clients: Clients) -> Result<Sample, Box<dyn Error>> {
         let (cpu_before, _) = self.usage()?;
         let begin = Instant::now();
-        let answers = self.ask(asked, connections)?;
+        let answers = self.ask(asked, clients)?;
         let elapsed = begin.elapsed();
         let (cpu, memory) = self.usage()?;
         let ms = |quantile| answers.times.value_at_quantile(quantile) as f64 / 1e3;

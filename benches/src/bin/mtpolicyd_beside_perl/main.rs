@@ -24,6 +24,7 @@ use policy_benches::{
     report::{Report, Table, median, number, records},
     stub::{self, Reply},
 };
+use policy_testing::load::Clients;
 
 use case::{Bar, Case, SIMPLE7};
 use daemon::{Daemon, ROUND};
@@ -92,14 +93,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             // No server costs less, whatever it is written in: the rest is the system's.
             programs.push(("a bare loop on mio", &own));
         }
-        for connections in case.connections.iter().copied() {
-            let samples = rounds(&case, connections, &programs, &peers)?;
+        for clients in case.clients.iter().copied() {
+            let samples = rounds(&case, clients, &programs, &peers)?;
             for ((name, _), samples) in programs.iter().zip(&samples) {
-                table.row(format!("{name}, {}", case.name), row(samples, connections));
+                table.row(format!("{name}, {}", case.name), row(samples, clients));
             }
             for bar in case.bars {
-                if let Some(found) = bar.found(&samples, connections) {
-                    let cells = [connections.to_string(), found, bar.to_string()];
+                if let Some(found) = bar.found(&samples, clients.count) {
+                    let cells = [clients.to_string(), found, bar.to_string()];
                     bars.row(case.name, cells);
                 }
             }
@@ -122,7 +123,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The samples of each program, which take turns.
 fn rounds(
     case: &Case,
-    connections: usize,
+    clients: Clients,
     programs: &[(&str, &Path)],
     peers: &Peers,
 ) -> Result<Vec<Vec<Sample>>, Box<dyn Error>> {
@@ -133,17 +134,17 @@ fn rounds(
     let mut samples: Vec<_> = programs.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
         for (daemon, samples) in daemons.iter().zip(&mut samples) {
-            samples.push(daemon.round(case.request, connections)?);
+            samples.push(daemon.round(case.request, clients)?);
         }
     }
     Ok(samples)
 }
 
-fn row(samples: &[Sample], connections: usize) -> [String; 7] {
+fn row(samples: &[Sample], clients: Clients) -> [String; 7] {
     let of =
         |value: fn(&Sample) -> f64, decimals| number(median(samples.iter().map(value)), decimals);
     [
-        connections.to_string(),
+        clients.to_string(),
         of(|sample| sample.rate, 0),
         of(|sample| sample.p50, 2),
         of(|sample| sample.p99, 2),
@@ -167,7 +168,7 @@ fn million(program: &Path, peers: &Peers) -> Result<String, Box<dyn Error>> {
     let before = daemon.usage()?.1;
     let mut asked = 0;
     while asked < 1_000_000 {
-        asked += daemon.ask(case.request, 16)?.answered;
+        asked += daemon.ask(case.request, Clients::new(16))?.answered;
     }
     let after = daemon.usage()?.1;
     Ok(format!(
