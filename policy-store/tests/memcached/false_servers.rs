@@ -165,8 +165,7 @@ async fn a_value_that_is_too_large_is_not_waited_for() {
 
 #[test]
 fn a_store_is_used_in_a_runtime_after_the_one_that_connected_has_ended() {
-    let commands = Arc::<AtomicUsize>::default();
-    let count = commands.clone();
+    let count = Arc::<AtomicUsize>::default();
     let store = store_on(move |_, stream| {
         let mut reader = BufReader::new(&stream);
         while command(&mut reader).is_some() {
