@@ -91,6 +91,7 @@ mod ldap;
 mod map;
 mod memcached;
 mod memory;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "ldap"))]
 mod pool;
 #[cfg(feature = "redis")]
 mod redis;
