@@ -159,7 +159,7 @@ fn the_context_chooses_only_where_it_may() {
         ));
         let checked = world.run(&["--check-config"]);
         let warning = format!("`vhost_by_policy_context` is `{option}`, which means 1: use 1 or 0");
-        let is_word = !["0", "\"\"", "1"].contains(&option);
+        let is_word = !["0", "", "\"\"", "1"].contains(&option);
         assert_eq!(checked.err.contains(&warning), is_word, "{checked:?}");
         let _process = world.serve(&[]);
         let expected = format!("action=reject {answer}");
